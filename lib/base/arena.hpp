@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <vector>
+
+namespace profcore {
+
+/// Bump allocator for bytes that live as long as the arena. Addresses never change.
+class Arena {
+public:
+  char *allocate(size_t size) {
+    if (size > left_) add_block(size);
+    char *at = next_;
+    next_ += size;
+    left_ -= size;
+    return at;
+  }
+  /// A NUL-terminated copy; the view does not count the NUL.
+  std::string_view copy(std::string_view text) {
+    if (text.size() == SIZE_MAX) throw std::bad_alloc{};
+    char *at = allocate(text.size() + 1);
+    if (!text.empty()) std::memcpy(at, text.data(), text.size());
+    at[text.size()] = '\0';
+    return {at, text.size()};
+  }
+  size_t bytes() const noexcept { return bytes_; }
+
+private:
+  void add_block(size_t size) {
+    constexpr size_t kSmallest = 4096;
+    constexpr size_t kLargest = size_t{1} << 20;
+    size_t block = bytes_ < kSmallest ? kSmallest : (bytes_ > kLargest ? kLargest : bytes_);
+    if (block < size) block = size;
+    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
+    next_ = blocks_.back().get();
+    left_ = block;
+    bytes_ += block;
+  }
+
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char *next_ = nullptr;
+  size_t left_ = 0;
+  size_t bytes_ = 0;
+};
+
+} // namespace profcore

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "model/profile.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace profcore {
+
+/// All samples of all profiles in one. Columns are matched by type and unit; a profile without a
+/// column gives 0 there. Rows equal in stack, labels and timestamp are added up (saturating, with a
+/// warning). Time range = union, duration = sum, period = the largest, lost samples, warnings and
+/// counters are added. Linear in the sum of the inputs.
+Profile merge(std::span<const Profile *const> profiles);
+
+/// pprof's filters, same meaning (see `pprof -help`): regexes of RE2, searched unanchored in
+/// function names, file names and module paths. Empty = not used.
+struct FilterOptions {
+  std::string_view focus;     ///< keep stacks with a matching frame
+  std::string_view ignore;    ///< drop stacks with a matching frame
+  std::string_view hide;      ///< remove matching frames
+  std::string_view show;      ///< keep matching frames only
+  std::string_view show_from; ///< cut everything rootward of the first (rootmost) match
+  std::string_view tag_focus; ///< keep samples with a matching label: "regex", "key=regex",
+                              ///< "16kb:32mb", "key=:100ms" as pprof -tagfocus
+  std::string_view tag_ignore;
+  bool drop_frames = false; ///< apply meta.drop_frames / keep_frames
+  int64_t time_from_ns = INT64_MIN; ///< keep timestamps in [from, to); samples without are kept
+  int64_t time_to_ns = INT64_MAX;
+};
+
+/// A new profile with what the filters leave. What was removed is counted ("filtered_samples").
+/// A filter that matched nothing at all gives a warning, as pprof does. Throws kInvalidArgument for
+/// a bad regex (with the position), kUnsupported when built without RE2.
+Profile filter(const Profile &profile, const FilterOptions &options);
+
+/// Removes frames by the profile's own regexes, in place of `filter` for decoders.
+Profile apply_drop_frames(const Profile &profile);
+
+/// Multiplies every value of every column (rounded to nearest, saturating).
+void scale(Profile &profile, double factor);
+/// One factor per column.
+void scale(Profile &profile, std::span<const double> factors);
+
+} // namespace profcore

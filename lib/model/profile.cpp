@@ -1,0 +1,291 @@
+#include "model/profile.hpp"
+
+#include "base/error.hpp"
+
+#include <algorithm>
+
+namespace profcore {
+namespace {
+
+constexpr size_t kMaxWarnings = 100;
+
+uint64_t hash_line(uint64_t hash, const Line &line, uint64_t seed) {
+  hash = hash_combine(hash, static_cast<uint64_t>(line.function) << 32 | line.file, seed);
+  return hash_combine(hash, static_cast<uint64_t>(line.line) ^ (static_cast<uint64_t>(line.column) << 40), seed);
+}
+
+bool equal_lines(std::span<const Line> a, std::span<const Line> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Line &x, const Line &y) {
+    return x.function == y.function && x.file == y.file && x.line == y.line && x.column == y.column;
+  });
+}
+
+bool equal_label(const Label &a, const Label &b) {
+  return a.key == b.key && a.text == b.text && a.unit == b.unit && a.is_number == b.is_number &&
+         a.number == b.number;
+}
+
+uint32_t next_id(size_t size, const char *what) {
+  if (size >= UINT32_MAX - 1)
+    throw Error{Status::kLimit, std::string{"more than 4294967294 distinct "} + what};
+  return static_cast<uint32_t>(size);
+}
+
+} // namespace
+
+Profile::Profile() : seed_{random_hash_seed()} { add_none_entries(); }
+
+void Profile::add_none_entries() {
+  functions_.push_back({});
+  modules_.push_back({});
+  locations_.push_back({});
+  label_sets_.push_back(0);
+  label_sets_.push_back(0);
+}
+
+FunctionId Profile::add_function(const Function &function) {
+  if (function.name == 0 && function.system_name == 0 && function.file == 0 && function.start_line == 0)
+    return 0;
+  uint64_t hash = hash_u64(static_cast<uint64_t>(function.name) << 32 | function.file, seed_);
+  hash = hash_combine(hash, static_cast<uint64_t>(function.start_line) << 32 ^ function.system_name, seed_);
+  return function_index_.find_or_insert(
+      hash,
+      [&](uint32_t id) {
+        const Function &other = functions_[id];
+        return other.name == function.name && other.system_name == function.system_name &&
+               other.file == function.file && other.start_line == function.start_line;
+      },
+      [&] {
+        const uint32_t id = next_id(functions_.size(), "functions");
+        functions_.push_back(function);
+        return id;
+      });
+}
+
+ModuleId Profile::add_module(const Module &module) {
+  uint64_t hash = hash_u64(static_cast<uint64_t>(module.path) << 32 | module.build_id, seed_);
+  hash = hash_combine(hash, module.start, seed_);
+  hash = hash_combine(hash, module.end, seed_);
+  hash = hash_combine(hash, module.offset, seed_);
+  return module_index_.find_or_insert(
+      hash,
+      [&](uint32_t id) {
+        const Module &other = modules_[id];
+        return other.path == module.path && other.build_id == module.build_id &&
+               other.start == module.start && other.end == module.end &&
+               other.offset == module.offset && other.flags == module.flags;
+      },
+      [&] {
+        const uint32_t id = next_id(modules_.size(), "modules");
+        modules_.push_back(module);
+        return id;
+      });
+}
+
+LocationId Profile::add_location(const Location &location, std::span<const Line> lines) {
+  uint64_t hash = hash_u64(location.address, seed_);
+  hash = hash_combine(hash, static_cast<uint64_t>(location.module) << 16 |
+                                static_cast<uint64_t>(location.kind) << 8 | location.flags, seed_);
+  for (const Line &line : lines) hash = hash_line(hash, line, seed_);
+  return location_index_.find_or_insert(
+      hash,
+      [&](uint32_t id) {
+        const Location &other = locations_[id];
+        return other.address == location.address && other.module == location.module &&
+               other.kind == location.kind && other.flags == location.flags &&
+               other.reason == location.reason && equal_lines(lines_of(id), lines);
+      },
+      [&] {
+        const uint32_t id = next_id(locations_.size(), "locations");
+        Location added = location;
+        added.first_line = next_id(lines_.size(), "lines");
+        added.line_count = static_cast<uint32_t>(lines.size());
+        next_id(lines_.size() + lines.size(), "lines");
+        lines_.append(lines);
+        locations_.push_back(added);
+        return id;
+      });
+}
+
+void Profile::set_lines(LocationId location, std::span<const Line> lines) {
+  next_id(lines_.size() + lines.size(), "lines");
+  const auto first = static_cast<uint32_t>(lines_.size());
+  lines_.append(lines);
+  Location &at = locations_[location];
+  at.first_line = first;
+  at.line_count = static_cast<uint32_t>(lines.size());
+  if (!lines.empty()) at.reason = UnnamedReason::kNone;
+}
+
+LabelSetId Profile::add_label_set(std::span<const Label> labels) {
+  if (labels.empty()) return 0;
+  const size_t first = labels_.size();
+  labels_.append(labels);
+  Label *begin = labels_.data() + first;
+  const bool sorted = std::is_sorted(begin, labels_.end(), [](auto &a, auto &b) { return a.key < b.key; });
+  if (!sorted)
+    std::stable_sort(begin, labels_.end(), [](const Label &a, const Label &b) { return a.key < b.key; });
+  uint64_t hash = seed_;
+  for (const Label *label = begin; label != labels_.end(); ++label) {
+    hash = hash_combine(hash, static_cast<uint64_t>(label->key) << 32 | label->text, seed_);
+    hash = hash_combine(hash, static_cast<uint64_t>(label->number) ^ (static_cast<uint64_t>(label->unit) << 32), seed_);
+  }
+  const size_t count = labels.size();
+  uint32_t id = InternIndex::kNotFound;
+  try {
+    id = label_set_index_.find_or_insert(
+        hash,
+        [&](uint32_t other) {
+          const auto existing = labels_of(other);
+          return existing.size() == count &&
+                 std::equal(existing.begin(), existing.end(), labels_.data() + first, equal_label);
+        },
+        [&] {
+          next_id(labels_.size(), "labels");
+          const uint32_t added = next_id(label_sets_.size() - 1, "label sets");
+          label_sets_.push_back(static_cast<uint32_t>(labels_.size()));
+          return added;
+        });
+  } catch (...) {
+    labels_.resize_uninitialized(label_sets_.back());
+    throw;
+  }
+  labels_.resize_uninitialized(label_sets_.back());
+  return id;
+}
+
+size_t Profile::add_sample_type(std::string_view type, std::string_view source_unit) {
+  const UnitConversion conversion = canonical_unit(source_unit);
+  SampleType added;
+  added.type = intern(type);
+  added.unit = intern(conversion.unit);
+  added.source_unit = intern(source_unit);
+  added.scale = conversion.scale;
+  added.kind = guess_value_kind(type);
+  return add_sample_type(added);
+}
+
+size_t Profile::add_sample_type(const SampleType &type) {
+  values_.emplace_back();
+  try {
+    values_.back().resize(sample_count());
+    sample_types_.push_back(type);
+  } catch (...) {
+    values_.pop_back();
+    throw;
+  }
+  return sample_types_.size() - 1;
+}
+
+size_t Profile::append_rows_uninitialized(size_t rows) {
+  const size_t first = sample_count();
+  if (rows > UINT32_MAX - 1 - first) throw Error{Status::kLimit, "more than 4294967294 samples"};
+  for (auto &column : values_) column.resize_uninitialized(first + rows);
+  sample_labels_.resize_uninitialized(first + rows);
+  sample_stacks_.resize_uninitialized(first + rows);
+  return first;
+}
+
+void Profile::truncate_rows(size_t rows) {
+  for (auto &column : values_) column.resize_uninitialized(rows);
+  sample_labels_.resize_uninitialized(rows);
+  sample_stacks_.resize_uninitialized(rows);
+  if (has_timestamps()) timestamps_.resize_uninitialized(rows);
+}
+
+void Profile::add_sample(StackId stack, LabelSetId labels, std::span<const int64_t> values) {
+  if (values.size() != values_.size())
+    throw Error{Status::kInvalidArgument, "a sample needs one value per sample type"};
+  for (auto &column : values_) column.reserve_more(1);
+  sample_labels_.reserve_more(1);
+  sample_stacks_.reserve_more(1);
+  if (has_timestamps()) timestamps_.push_back(0);
+  for (size_t i = 0; i < values.size(); ++i) values_[i].push_back(values[i]);
+  sample_labels_.push_back(labels);
+  sample_stacks_.push_back(stack);
+}
+
+void Profile::add_sample(StackId stack, LabelSetId labels, std::span<const int64_t> values,
+                         int64_t timestamp_ns) {
+  if (!has_timestamps()) timestamps_.resize(sample_count());
+  const size_t row = sample_count();
+  add_sample(stack, labels, values);
+  timestamps_.resize(row + 1);
+  timestamps_[row] = timestamp_ns;
+}
+
+void Profile::reserve_samples(size_t rows) {
+  for (auto &column : values_) column.reserve(rows);
+  sample_labels_.reserve(rows);
+  sample_stacks_.reserve(rows);
+}
+
+size_t Profile::default_type() const noexcept {
+  if (meta.default_type != 0)
+    for (size_t i = 0; i < sample_types_.size(); ++i)
+      if (sample_types_[i].type == meta.default_type) return i;
+  return sample_types_.empty() ? 0 : sample_types_.size() - 1;
+}
+
+size_t Profile::find_type(std::string_view name) const noexcept {
+  for (size_t i = 0; i < sample_types_.size(); ++i) {
+    const std::string_view type = text(sample_types_[i].type);
+    if (name == type) return i;
+    if (name.size() > type.size() && name.starts_with(type) && name[type.size()] == '/') {
+      const std::string_view unit = name.substr(type.size() + 1);
+      if (unit == text(sample_types_[i].unit) || unit == text(sample_types_[i].source_unit)) return i;
+    }
+  }
+  return SIZE_MAX;
+}
+
+void Profile::warn(std::string_view text, uint64_t offset, uint64_t line) {
+  for (const Warning &warning : warnings_)
+    if (warning.text == text && (warning.line != 0) == (line != 0) && warning.line == line) return;
+  if (warnings_.size() >= kMaxWarnings) return count("warnings_suppressed");
+  warnings_.push_back({std::string{text}, offset, line});
+}
+
+void Profile::count(std::string_view name, uint64_t add) {
+  for (Counter &counter : counters_) {
+    if (counter.name == name) {
+      counter.value += add;
+      return;
+    }
+  }
+  counters_.push_back({std::string{name}, add});
+}
+
+uint64_t Profile::counter(std::string_view name) const noexcept {
+  for (const Counter &counter : counters_)
+    if (counter.name == name) return counter.value;
+  return 0;
+}
+
+size_t Profile::bytes() const noexcept {
+  size_t bytes = sizeof *this + strings.bytes() + stacks.bytes() + functions_.bytes() +
+                 modules_.bytes() + locations_.bytes() + lines_.bytes() + labels_.bytes() +
+                 label_sets_.bytes() + function_index_.bytes() + module_index_.bytes() +
+                 location_index_.bytes() + label_set_index_.bytes() + sample_stacks_.bytes() +
+                 sample_labels_.bytes() + timestamps_.bytes();
+  for (const auto &column : values_) bytes += column.bytes();
+  for (const Warning &warning : warnings_) bytes += sizeof warning + warning.text.capacity();
+  for (const Counter &counter : counters_) bytes += sizeof counter + counter.name.capacity();
+  return bytes;
+}
+
+void Profile::shrink_to_fit() {
+  functions_.shrink_to_fit();
+  modules_.shrink_to_fit();
+  locations_.shrink_to_fit();
+  lines_.shrink_to_fit();
+  labels_.shrink_to_fit();
+  label_sets_.shrink_to_fit();
+  sample_stacks_.shrink_to_fit();
+  sample_labels_.shrink_to_fit();
+  timestamps_.shrink_to_fit();
+  for (auto &column : values_) column.shrink_to_fit();
+  stacks.shrink_to_fit();
+}
+
+} // namespace profcore
