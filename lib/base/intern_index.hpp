@@ -64,7 +64,9 @@ private:
     uint32_t id;
   };
 
-  static uint32_t fold(uint64_t hash) noexcept { return static_cast<uint32_t>(hash ^ (hash >> 32)); }
+  static uint32_t fold(uint64_t hash) noexcept {
+    return static_cast<uint32_t>(hash ^ (hash >> 32));
+  }
 
   void rehash(size_t capacity) {
     PodVector<Slot> grown;

@@ -14,8 +14,8 @@ namespace profcore {
 /// ask for huge pages: first-touch page faults cost more than decoding does.
 void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes);
 
-/// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel moves
-/// pages instead of copying them) and `resize_uninitialized` touches no memory.
+/// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel
+/// moves pages instead of copying them) and `resize_uninitialized` touches no memory.
 template <class T> class PodVector {
   static_assert(std::is_trivially_copyable_v<T>);
 
@@ -89,7 +89,8 @@ public:
     for (size_t i = old; i < size; ++i) data_[i] = value;
   }
   void push_back(T value) {
-    if (size_ == capacity_) [[unlikely]] grow(size_ + 1);
+    if (size_ == capacity_) [[unlikely]]
+      grow(size_ + 1);
     data_[size_++] = value;
   }
   void append(std::span<const T> values) {
@@ -106,8 +107,7 @@ private:
   }
   void set_capacity(size_t capacity) {
     if (capacity > SIZE_MAX / sizeof(T)) throw std::bad_alloc{};
-    data_ = static_cast<T *>(
-        reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
+    data_ = static_cast<T *>(reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
     capacity_ = capacity;
   }
 

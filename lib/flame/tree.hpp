@@ -17,7 +17,8 @@ namespace profcore {
 enum class FrameKey : int32_t { kFunction = 0, kLine = 1, kFile = 2, kModule = 3, kAddress = 4 };
 enum class NodeOrder : int32_t { kName = 0, kTotal = 1 };
 
-/// A frame of a tree; strings are ids of the tree's own table. Fields that the key merges away are 0.
+/// A frame of a tree; strings are ids of the tree's own table. Fields that the key merges away are
+/// 0.
 struct FlameFrame {
   StringId name = 0;
   StringId file = 0;
@@ -32,8 +33,8 @@ struct FlameOptions {
   size_t type = SIZE_MAX; ///< column; SIZE_MAX = the profile's default
   FrameKey key = FrameKey::kFunction;
   NodeOrder order = NodeOrder::kName;
-  bool inverted = false;        ///< leaf first: callers grow out of callees
-  bool fold_recursion = false;  ///< a frame already on the path is not entered again
+  bool inverted = false;       ///< leaf first: callers grow out of callees
+  bool fold_recursion = false; ///< a frame already on the path is not entered again
   /// Label keys whose values become frames under the root, outermost first.
   std::vector<std::string_view> group_by;
   /// Inverted or not, start at this function (exact name): its callees, or with `inverted` its

@@ -25,7 +25,7 @@ struct FilterOptions {
   std::string_view tag_focus; ///< keep samples with a matching label: "regex", "key=regex",
                               ///< "16kb:32mb", "key=:100ms" as pprof -tagfocus
   std::string_view tag_ignore;
-  bool drop_frames = false; ///< apply meta.drop_frames / keep_frames
+  bool drop_frames = false;         ///< apply meta.drop_frames / keep_frames
   int64_t time_from_ns = INT64_MIN; ///< keep timestamps in [from, to); samples without are kept
   int64_t time_to_ns = INT64_MAX;
 };

@@ -11,7 +11,8 @@ constexpr size_t kMaxWarnings = 100;
 
 uint64_t hash_line(uint64_t hash, const Line &line, uint64_t seed) {
   hash = hash_combine(hash, static_cast<uint64_t>(line.function) << 32 | line.file, seed);
-  return hash_combine(hash, static_cast<uint64_t>(line.line) ^ (static_cast<uint64_t>(line.column) << 40), seed);
+  return hash_combine(
+      hash, static_cast<uint64_t>(line.line) ^ (static_cast<uint64_t>(line.column) << 40), seed);
 }
 
 bool equal_lines(std::span<const Line> a, std::span<const Line> b) {
@@ -33,7 +34,9 @@ uint32_t next_id(size_t size, const char *what) {
 
 } // namespace
 
-Profile::Profile() : seed_{random_hash_seed()} { add_none_entries(); }
+Profile::Profile() : seed_{random_hash_seed()} {
+  add_none_entries();
+}
 
 void Profile::add_none_entries() {
   functions_.push_back({});
@@ -44,10 +47,12 @@ void Profile::add_none_entries() {
 }
 
 FunctionId Profile::add_function(const Function &function) {
-  if (function.name == 0 && function.system_name == 0 && function.file == 0 && function.start_line == 0)
+  if (function.name == 0 && function.system_name == 0 && function.file == 0 &&
+      function.start_line == 0)
     return 0;
   uint64_t hash = hash_u64(static_cast<uint64_t>(function.name) << 32 | function.file, seed_);
-  hash = hash_combine(hash, static_cast<uint64_t>(function.start_line) << 32 ^ function.system_name, seed_);
+  hash = hash_combine(hash, static_cast<uint64_t>(function.start_line) << 32 ^ function.system_name,
+                      seed_);
   return function_index_.find_or_insert(
       hash,
       [&](uint32_t id) {
@@ -84,8 +89,10 @@ ModuleId Profile::add_module(const Module &module) {
 
 LocationId Profile::add_location(const Location &location, std::span<const Line> lines) {
   uint64_t hash = hash_u64(location.address, seed_);
-  hash = hash_combine(hash, static_cast<uint64_t>(location.module) << 16 |
-                                static_cast<uint64_t>(location.kind) << 8 | location.flags, seed_);
+  hash = hash_combine(hash,
+                      static_cast<uint64_t>(location.module) << 16 |
+                          static_cast<uint64_t>(location.kind) << 8 | location.flags,
+                      seed_);
   for (const Line &line : lines) hash = hash_line(hash, line, seed_);
   return location_index_.find_or_insert(
       hash,
@@ -122,13 +129,17 @@ LabelSetId Profile::add_label_set(std::span<const Label> labels) {
   const size_t first = labels_.size();
   labels_.append(labels);
   Label *begin = labels_.data() + first;
-  const bool sorted = std::is_sorted(begin, labels_.end(), [](auto &a, auto &b) { return a.key < b.key; });
+  const bool sorted =
+      std::is_sorted(begin, labels_.end(), [](auto &a, auto &b) { return a.key < b.key; });
   if (!sorted)
-    std::stable_sort(begin, labels_.end(), [](const Label &a, const Label &b) { return a.key < b.key; });
+    std::stable_sort(begin, labels_.end(),
+                     [](const Label &a, const Label &b) { return a.key < b.key; });
   uint64_t hash = seed_;
   for (const Label *label = begin; label != labels_.end(); ++label) {
     hash = hash_combine(hash, static_cast<uint64_t>(label->key) << 32 | label->text, seed_);
-    hash = hash_combine(hash, static_cast<uint64_t>(label->number) ^ (static_cast<uint64_t>(label->unit) << 32), seed_);
+    hash = hash_combine(
+        hash, static_cast<uint64_t>(label->number) ^ (static_cast<uint64_t>(label->unit) << 32),
+        seed_);
   }
   const size_t count = labels.size();
   uint32_t id = InternIndex::kNotFound;
@@ -233,7 +244,8 @@ size_t Profile::find_type(std::string_view name) const noexcept {
     if (name == type) return i;
     if (name.size() > type.size() && name.starts_with(type) && name[type.size()] == '/') {
       const std::string_view unit = name.substr(type.size() + 1);
-      if (unit == text(sample_types_[i].unit) || unit == text(sample_types_[i].source_unit)) return i;
+      if (unit == text(sample_types_[i].unit) || unit == text(sample_types_[i].source_unit))
+        return i;
     }
   }
   return SIZE_MAX;

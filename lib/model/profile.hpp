@@ -67,15 +67,15 @@ enum class FrameKind : uint8_t {
 /// Why a location has no name. kNone for locations that have lines.
 enum class UnnamedReason : uint8_t {
   kNone = 0,
-  kNotAttempted = 1,   ///< nobody tried yet
-  kNoModule = 2,       ///< the address lies in no known mapping
-  kNoSymbols = 3,      ///< the module has no symbol table
-  kNotCovered = 4,     ///< it has one, but no symbol covers the address
-  kModuleMissing = 5,  ///< the file was not found
-  kModuleChanged = 6,  ///< the file found has another build id
-  kModuleDamaged = 7,  ///< the file found could not be read
-  kNotPermitted = 8,   ///< symbols exist but may not be read
-  kTruncated = 9,      ///< the stack was cut here
+  kNotAttempted = 1,  ///< nobody tried yet
+  kNoModule = 2,      ///< the address lies in no known mapping
+  kNoSymbols = 3,     ///< the module has no symbol table
+  kNotCovered = 4,    ///< it has one, but no symbol covers the address
+  kModuleMissing = 5, ///< the file was not found
+  kModuleChanged = 6, ///< the file found has another build id
+  kModuleDamaged = 7, ///< the file found could not be read
+  kNotPermitted = 8,  ///< symbols exist but may not be read
+  kTruncated = 9,     ///< the stack was cut here
 };
 
 enum LocationFlag : uint8_t {
@@ -113,8 +113,8 @@ struct Label {
 
 struct Warning {
   std::string text;
-  uint64_t offset;   ///< byte offset, or kNoOffset
-  uint64_t line;     ///< 1-based line number of text formats, 0 = none
+  uint64_t offset; ///< byte offset, or kNoOffset
+  uint64_t line;   ///< 1-based line number of text formats, 0 = none
 };
 
 struct Counter {
