@@ -29,6 +29,16 @@ public:
     if (!slots_.empty()) __builtin_prefetch(&slots_[fold(hash) & (slots_.size() - 1)]);
   }
 
+  /// The first entry with these hash bits, perhaps not an equal one: what to prefetch next.
+  uint32_t first_candidate(uint64_t hash) const noexcept {
+    if (slots_.empty()) return kNotFound;
+    const uint32_t tag = fold(hash);
+    const size_t mask = slots_.size() - 1;
+    size_t at = tag & mask;
+    while (slots_[at].id != kNotFound && slots_[at].tag != tag) at = (at + 1) & mask;
+    return slots_[at].id;
+  }
+
   template <class Equal> uint32_t find(uint64_t hash, Equal &&equal) const {
     if (slots_.empty()) return kNotFound;
     const uint32_t tag = fold(hash);

@@ -28,9 +28,22 @@ public:
   StackTrie() : seed_{random_hash_seed()} { nodes_.push_back({0, 0}); }
 
   StackId child(StackId parent, uint32_t location) {
+    return child(parent, location, hash_of(parent, location));
+  }
+  /// `child` in steps, for callers that walk several stacks side by side: a step misses the cache
+  /// twice in a large trie, and the misses of independent stacks overlap when prefetched.
+  uint64_t hash_of(StackId parent, uint32_t location) const noexcept {
+    return hash_u64(pack(parent, location), seed_);
+  }
+  void prefetch_slot(uint64_t hash) const noexcept { index_.prefetch(hash); }
+  void prefetch_node(uint64_t hash) const noexcept {
+    const uint32_t id = index_.first_candidate(hash);
+    if (id != InternIndex::kNotFound) __builtin_prefetch(&nodes_[id]);
+  }
+  StackId child(StackId parent, uint32_t location, uint64_t hash) {
     const uint64_t key = pack(parent, location);
     return index_.find_or_insert(
-        hash_u64(key, seed_),
+        hash,
         [&](uint32_t id) { return pack(nodes_[id].parent, nodes_[id].location) == key; },
         [&] {
           if (nodes_.size() >= UINT32_MAX - 1)
