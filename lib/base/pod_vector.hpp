@@ -14,8 +14,8 @@ namespace profcore {
 /// ask for huge pages: first-touch page faults cost more than decoding does.
 void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes);
 
-/// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel moves
-/// pages instead of copying them) and `resize_uninitialized` touches no memory.
+/// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel
+/// moves pages instead of copying them) and `resize_uninitialized` touches no memory.
 template <class T> class PodVector {
   static_assert(std::is_trivially_copyable_v<T>);
 
@@ -89,14 +89,21 @@ public:
     for (size_t i = old; i < size; ++i) data_[i] = value;
   }
   void push_back(T value) {
-    if (size_ == capacity_) [[unlikely]] grow(size_ + 1);
+    if (size_ == capacity_) [[unlikely]]
+      grow(size_ + 1);
     data_[size_++] = value;
   }
+  /// `values` may be a part of this vector.
   void append(std::span<const T> values) {
     if (values.empty()) return;
     const size_t old = size_;
+    const auto inside = reinterpret_cast<uintptr_t>(values.data()) -
+                        reinterpret_cast<uintptr_t>(data_); // bytes, wraps when outside
+    if (values.size() > SIZE_MAX / sizeof(T) - size_) throw std::bad_alloc{};
     resize_uninitialized(size_ + values.size());
-    std::memcpy(static_cast<void *>(data_ + old), values.data(), values.size_bytes());
+    const void *from = inside < old * sizeof(T) ? reinterpret_cast<const char *>(data_) + inside
+                                                : reinterpret_cast<const char *>(values.data());
+    std::memcpy(static_cast<void *>(data_ + old), from, values.size_bytes());
   }
 
 private:
@@ -106,8 +113,7 @@ private:
   }
   void set_capacity(size_t capacity) {
     if (capacity > SIZE_MAX / sizeof(T)) throw std::bad_alloc{};
-    data_ = static_cast<T *>(
-        reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
+    data_ = static_cast<T *>(reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
     capacity_ = capacity;
   }
 
