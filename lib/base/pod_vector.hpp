@@ -93,11 +93,17 @@ public:
       grow(size_ + 1);
     data_[size_++] = value;
   }
+  /// `values` may be a part of this vector.
   void append(std::span<const T> values) {
     if (values.empty()) return;
     const size_t old = size_;
+    const auto inside = reinterpret_cast<uintptr_t>(values.data()) -
+                        reinterpret_cast<uintptr_t>(data_); // bytes, wraps when outside
+    if (values.size() > SIZE_MAX / sizeof(T) - size_) throw std::bad_alloc{};
     resize_uninitialized(size_ + values.size());
-    std::memcpy(static_cast<void *>(data_ + old), values.data(), values.size_bytes());
+    const void *from = inside < old * sizeof(T) ? reinterpret_cast<const char *>(data_) + inside
+                                                : reinterpret_cast<const char *>(values.data());
+    std::memcpy(static_cast<void *>(data_ + old), from, values.size_bytes());
   }
 
 private:

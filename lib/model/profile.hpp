@@ -177,8 +177,8 @@ public:
   void add_sample(StackId stack, LabelSetId labels, std::span<const int64_t> values,
                   int64_t timestamp_ns);
   void reserve_samples(size_t rows);
-  /// Appends `rows` rows whose stack, labels and values are not yet set, and returns the index of
-  /// the first: for decoders that fill columns directly.
+  /// Appends `rows` rows whose stack, labels and values are not yet set (their timestamps are 0,
+  /// when there are timestamps), and returns the index of the first: for those who fill columns.
   size_t append_rows_uninitialized(size_t rows);
   void truncate_rows(size_t rows);
 
@@ -211,6 +211,8 @@ public:
   /// Empty, or one per sample.
   std::span<const int64_t> timestamps() const noexcept { return timestamps_.span(); }
   bool has_timestamps() const noexcept { return !timestamps_.empty(); }
+  /// Gives every row a timestamp (0 where it has none), to be written; nothing without rows.
+  std::span<int64_t> add_timestamps();
 
   /// The column named by `meta.default_type`, else the last one (pprof's rule). There must be one.
   size_t default_type() const noexcept;
@@ -231,6 +233,7 @@ public:
 
 private:
   void add_none_entries();
+  void reserve_more_samples(size_t rows);
 
   PodVector<Function> functions_;
   PodVector<Module> modules_;
