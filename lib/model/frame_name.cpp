@@ -21,24 +21,21 @@ std::string_view basename(std::string_view path) {
 } // namespace
 
 void append_location_name(const Profile &profile, const Location &location, std::string &output) {
+  if (location.reason == UnnamedReason::kTruncated) {
+    output += "(truncated)";
+    return;
+  }
   const Module &module = profile.modules()[location.module];
   const std::string_view name = basename(profile.text(module.path));
-  if (name.empty() && location.address == 0) {
-    output += "[unknown]";
-  } else if (name.empty()) {
+  const bool ranged = module.end > module.start;
+  const bool inside = location.address >= module.start && location.address < module.end;
+  if (name.empty() || (ranged && !inside)) {
     append_hex(location.address, output);
-  } else if (location.address == 0) {
-    // "[kernel.kallsyms]" and its like have their brackets already.
-    const bool bare = name.front() != '[';
-    if (bare) output += '[';
-    output += name;
-    if (bare) output += ']';
-  } else {
-    const bool inside = location.address >= module.start && location.address < module.end;
-    output += name;
-    output += '+';
-    append_hex(inside ? location.address - module.start + module.offset : location.address, output);
+    return;
   }
+  output += name;
+  output += '+';
+  append_hex(ranged ? location.address - module.start + module.offset : location.address, output);
 }
 
 std::string_view function_name(const Profile &profile, FunctionId function) noexcept {
@@ -48,10 +45,16 @@ std::string_view function_name(const Profile &profile, FunctionId function) noex
 
 FrameKind line_kind(const Location &location, size_t index) noexcept {
   if (index + 1 >= location.line_count) return location.kind;
-  const bool java = location.kind == FrameKind::kJavaCompiled ||
-                    location.kind == FrameKind::kJavaInterpreted ||
-                    location.kind == FrameKind::kJavaInlined;
-  return java ? FrameKind::kJavaInlined : FrameKind::kInlined;
+  switch (location.kind) {
+  case FrameKind::kJavaCompiled:
+    return FrameKind::kJavaInlined;
+  case FrameKind::kUnknown:
+  case FrameKind::kUser:
+  case FrameKind::kLibrary:
+    return FrameKind::kInlined;
+  default:
+    return location.kind;
+  }
 }
 
 std::string_view frame_kind_name(FrameKind kind) noexcept {
