@@ -176,3 +176,18 @@ export function deepProfile(nodes) {
   }
   return { frames, tree };
 }
+
+// The worst case for drawing: `columns` stacks side by side, each of its own frames and just wide enough to show.
+export function denseProfile(nodes, columns) {
+  const frames = manyFrames(20000);
+  const tree = { depth: [0], frame: [0], self: [0] };
+  const levels = Math.floor((nodes - 1) / columns);
+  for (let c = 0; c < columns; c++) {
+    for (let d = 1; d <= levels; d++) {
+      tree.depth.push(d);
+      tree.frame.push(1 + ((c * 131 + d * 17) % 19999));
+      tree.self.push(d === levels ? 1000 : 1);
+    }
+  }
+  return { frames, tree };
+}

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import {
-  deepProfile, hostileProfile, HOSTILE_NAMES, largeProfile, serverProfile, wideProfile,
+  deepProfile, denseProfile, hostileProfile, HOSTILE_NAMES, largeProfile, serverProfile, wideProfile,
 } from './fixtures.mjs';
 import { makeDocument, pageOf } from './page.mjs';
 
@@ -33,6 +33,10 @@ export const fixtures = {
   wide() {
     const { frames, tree } = wideProfile(1000000);
     return makeDocument({ document: { title: 'One million siblings' } }, frames, tree);
+  },
+  dense() {
+    const { frames, tree } = denseProfile(1000000, 2000);
+    return makeDocument({ deflate: true, document: { title: 'Two thousand full columns' } }, frames, tree);
   },
   deep() {
     const { frames, tree } = deepProfile(200000);

@@ -5,8 +5,8 @@
 const VARIANTS = 16;
 //                     hue, saturation, hue spread
 const KIND_COLORS = [
-  [220, 10, 6], [14, 82, 13], [36, 88, 5], [50, 76, 6], [88, 50, 8], [132, 46, 10], [166, 44, 7],
-  [208, 68, 10], [262, 56, 8], [220, 24, 6], [228, 34, 6], [346, 66, 8], [190, 52, 7], [240, 26, 6],
+  [220, 10, 6], [8, 80, 9], [32, 90, 4], [50, 76, 6], [88, 50, 8], [132, 46, 10], [166, 44, 7],
+  [208, 68, 10], [262, 56, 8], [220, 24, 6], [228, 34, 6], [340, 60, 7], [190, 52, 7], [240, 26, 6],
   [0, 0, 0],
 ];
 const CHANGE_STEPS = 6;
@@ -41,12 +41,35 @@ function hashText(text) {
   return (h ^ (h >>> 13)) >>> 0;
 }
 
+// A CSS colour (#rrggbb or hsl) as a pixel of image data on a little-endian machine.
+function pixelOf(css) {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(css);
+  if (hex) return packPixel(...hex.slice(1).map((part) => parseInt(part, 16)));
+  const [h, s, l] = css.match(/[\d.]+/g).map(Number);
+  const reach = (s / 100) * Math.min(l / 100, 1 - l / 100);
+  const channel = (n) => {
+    const k = (n + h / 30) % 12;
+    return Math.round(255 * (l / 100 - reach * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+  };
+  return packPixel(channel(0), channel(8), channel(4));
+}
+
+function packPixel(red, green, blue) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+// [plain, faded] in both forms: CSS for elements, pixels for the canvas.
+function shade(css) {
+  return { css, pixel: css.map(pixelOf) };
+}
+
 function kindPalette(theme) {
   const colors = [];
   for (const [hue, saturation, spread] of KIND_COLORS) {
     for (let v = 0; v < VARIANTS; v++) {
       const turn = ((v >> 2) / 3) * 2 - 1;
-      colors.push(theme.kind(Math.round(hue + turn * spread + 360) % 360, saturation, (v & 3) * 2.6 - 3.9));
+      const turned = Math.round(hue + turn * spread + 360) % 360;
+      colors.push(shade(theme.kind(turned, saturation, (v & 3) * 2.6 - 3.9)));
     }
   }
   return colors;
@@ -56,9 +79,10 @@ function changePalette(theme) {
   const colors = [];
   for (let step = -CHANGE_STEPS; step <= CHANGE_STEPS; step++) {
     const amount = Math.abs(step) / CHANGE_STEPS;
-    colors.push(step === 0 ? theme.change(40, 8, 0) : theme.change(step > 0 ? 6 : 214, 78, amount));
+    const css = step === 0 ? theme.change(40, 8, 0) : theme.change(step > 0 ? 6 : 214, 78, amount);
+    colors.push(shade(css));
   }
-  colors.push(theme.only.old, theme.only.new);
+  colors.push(shade(theme.only.old), shade(theme.only.new));
   return colors;
 }
 
@@ -74,7 +98,7 @@ class FrameColors {
 
   setTheme(name) {
     const theme = THEMES[name];
-    this.match = theme.match;
+    this.match = shade(theme.match);
     this.byKind = kindPalette(theme);
     this.byChange = changePalette(theme);
   }
@@ -84,7 +108,6 @@ class FrameColors {
     return kind < KIND_COLORS.length ? kind : 0;
   }
 
-  // [plain, faded]
   ofFrame(frame) {
     let i = this.index[frame];
     if (i < 0) {

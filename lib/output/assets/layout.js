@@ -2,6 +2,7 @@
 // before, so a subtree under a narrow box costs nothing. Runs of narrow siblings are jumped over: `start`
 // does not fall in preorder, so a binary search finds the first node past the next half pixel, and everything
 // before the sibling that holds it is narrower than that. Hence a row costs O(width log n), whatever its size.
+// What was jumped over is kept as gaps, one per run, so that the place can be shaded and does not look empty.
 
 const LEAST_WIDTH = 0.5;
 const NARROW_RUN = 8;
@@ -11,10 +12,12 @@ class Layout {
     this.node = new Column(Int32Array);
     this.left = new Column(Float64Array);
     this.width = new Column(Float64Array);
+    this.gapLeft = new Column(Float64Array);
+    this.gapWidth = new Column(Float64Array);
     this.rows = [0];
+    this.gapRows = [0];
     this.hidden = 0;
     this.zoom = 0;
-    this.scale = 0;
   }
 
   get rowCount() {
@@ -29,16 +32,24 @@ class Layout {
 
   endRow() {
     this.rows.push(this.node.length);
+    this.gapRows.push(this.gapLeft.length);
+  }
+
+  pushGap(left, width) {
+    if (width < 1) return;
+    this.gapLeft.push(left);
+    this.gapWidth.push(width);
   }
 
   build(tree, zoom, pixels) {
     const { parent, end, start, weight, depth } = tree;
     this.node.length = this.left.length = this.width.length = 0;
+    this.gapLeft.length = this.gapWidth.length = 0;
     this.rows = [0];
+    this.gapRows = [0];
     this.hidden = 0;
     this.zoom = zoom;
     const scale = weight[zoom] > 0 ? pixels / weight[zoom] : 0;
-    this.scale = scale;
     const ancestors = [];
     for (let i = zoom; i >= 0; i = parent[i]) ancestors.push(i);
     for (let k = ancestors.length - 1; k >= 0; k--) {
@@ -56,13 +67,19 @@ class Layout {
         const p = this.node.data[b];
         const stop = end[p];
         let run = 0;
+        let gap = -1;
+        let last = -1;
         for (let c = p + 1; c < stop;) {
           if (weight[c] >= least) {
+            if (gap >= 0) this.pushGap((start[gap] - origin) * scale, (start[c] - start[gap]) * scale);
+            gap = -1;
             this.push(c, (start[c] - origin) * scale, weight[c] * scale);
             run = 0;
             c = end[c];
             continue;
           }
+          if (gap < 0) gap = c;
+          last = c;
           this.hidden += end[c] - c;
           c = end[c];
           if (++run < NARROW_RUN || c >= stop) continue;
@@ -70,10 +87,15 @@ class Layout {
           this.hidden += next - c;
           c = next;
         }
+        if (gap >= 0) {
+          const right = start[last] + weight[last];
+          this.pushGap((start[gap] - origin) * scale, (right - start[gap]) * scale);
+        }
       }
       this.endRow();
     }
-    this.rows.pop();
+    // The last row has no boxes; it stays when there is a gap to shade.
+    if (this.gapRows.at(-1) === this.gapRows.at(-2)) this.rows.pop();
     return this;
   }
 

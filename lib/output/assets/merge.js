@@ -7,7 +7,7 @@
 // quadratic in a hostile tree; therefore the walk has a budget, and on large trees groups that could never
 // be seen are not opened. Their value stays with the node, so totals are right; they are counted in leftOut.
 
-const CALLER_STEPS = 24e6;
+const CALLER_STEPS = 8e6;
 const FINE_STEPS = 4e6;
 const UNSEEN_SHARE = 2e-5;
 
@@ -206,17 +206,19 @@ function mergeCallees(tree, sites, rootFrame, frameCount) {
   const out = new BreadthFirstTree(tree.diff);
   const splitter = new GroupSplitter(frameCount);
   out.add(-1, rootFrame);
-  let nodes = Int32Array.from(sites);
-  let groups = [0, 0, nodes.length];
+  let above = new Column(Int32Array);
+  let below = new Column(Int32Array);
+  for (const site of sites) above.push(site);
+  let groups = [0, 0, above.length];
   while (groups.length > 0) {
-    const below = new Column(Int32Array);
+    below.length = 0;
     const deeper = [];
     for (let g = 0; g < groups.length; g += 3) {
       const id = groups[g];
       splitter.clear();
       let size = 0;
       for (let j = groups[g + 1]; j < groups[g + 2]; j++) {
-        const p = nodes[j];
+        const p = above.data[j];
         out.addSelf(id, self[p], baseSelf ? baseSelf[p] : 0);
         for (let c = p + 1; c < end[p]; c = end[c]) {
           splitter.add(frame[c], weight[c]);
@@ -235,7 +237,7 @@ function mergeCallees(tree, sites, rootFrame, frameCount) {
       }
       for (const c of children) below.data[offset[splitter.slot[frame[c]]]++] = c;
     }
-    nodes = below.data;
+    [above, below] = [below, above];
     groups = deeper;
   }
   return out.toPreorder();

@@ -162,8 +162,8 @@ class FunctionView {
     row.text.textContent = context.text.short(frame);
     row.cells[0].title = context.text.name(frame);
     row.chip.style.background = this.diff
-      ? context.colors.ofChange(table.total[f], table.baseTotal[f])[0]
-      : context.colors.ofFrame(frame)[0];
+      ? context.colors.ofChange(table.total[f], table.baseTotal[f]).css[0]
+      : context.colors.ofFrame(frame).css[0];
     this.list.forEach((column, c) => {
       const cell = row.cells[c];
       if (column.key === 'name') return;

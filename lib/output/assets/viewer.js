@@ -95,7 +95,8 @@ class Viewer {
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(name).trim();
     this.context.look = {
-      background: read('--page'),
+      background: pixelOf(read('--page')),
+      gap: pixelOf(read('--gap')),
       ink: [read('--text'), read('--faded'), '#ffffff'],
     };
     this.drawLegend();
@@ -314,7 +315,7 @@ class Viewer {
   markControls() {
     for (const view of ['graph', 'table', 'sandwich']) {
       const on = this.view === view;
-      byId(`tab-${view}`).setAttribute('aria-selected', String(on));
+      byId(`tab-${view}`).setAttribute('aria-pressed', String(on));
       byId(`view-${view}`).hidden = !on;
     }
     const graph = this.view === 'graph';
@@ -349,11 +350,11 @@ class Viewer {
     const { colors } = this.context;
     const entries = [];
     if (this.doc.diff) {
-      const change = (step) => colors.byChange[step][0];
+      const change = (step) => colors.byChange[step].css[0];
       entries.push(['only old', change(ONLY_OLD)], ['less', change(0)], ['same', change(CHANGE_STEPS)],
         ['more', change(2 * CHANGE_STEPS)], ['only new', change(ONLY_NEW)]);
     } else {
-      const middle = (kind) => colors.byKind[kind * VARIANTS + 6][0];
+      const middle = (kind) => colors.byKind[kind * VARIANTS + 6].css[0];
       colors.kinds.forEach((used, kind) => {
         if (used && kind > 0 && kind !== LEFT_OUT) entries.push([KINDS[kind], middle(kind)]);
       });
