@@ -1,12 +1,12 @@
 // Functions (name and module) over the frames: the flat table with recursion counted once, and the
 // places where a function is outermost.
 
-function groupFunctions(frames) {
+function groupFunctions(frames, nameCount) {
   const ids = new Map();
   const ofFrame = new Int32Array(frames.count);
   const firstFrame = [];
   for (let f = 0; f < frames.count; f++) {
-    const key = frames.name[f] * 4294967296 + frames.module[f];
+    const key = frames.name[f] * nameCount + frames.module[f];
     let id = ids.get(key);
     if (id === undefined) {
       id = firstFrame.length;

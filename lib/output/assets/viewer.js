@@ -4,7 +4,7 @@ class Viewer {
   constructor(doc, base) {
     this.doc = doc;
     this.base = base.setWidths('union');
-    this.functions = groupFunctions(doc.frames);
+    this.functions = groupFunctions(doc.frames, doc.names.length);
     this.inverted = null;
     this.table = null;
     this.sandwich = null;
