@@ -1,5 +1,5 @@
-// The browser and the pages in it. Every page is watched: a request to anywhere, a console error or an uncaught
-// exception fails the case that opened it.
+// The browser and the pages in it. Every page is watched: a request to anywhere, a console error or
+// an uncaught exception fails the case that opened it.
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,8 +14,15 @@ export async function startBrowser() {
     executablePath: process.env.CHROMIUM,
     headless: true,
     chromiumSandbox: false,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
   const { pid } = server.process();
   const killNow = () => {
@@ -47,19 +54,24 @@ export function writePage(name, html) {
 }
 
 export async function withPage(browser, path, options, use) {
-  const { faultExpected = false, ...contextOptions } = options;
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...contextOptions });
+  const { faultExpected = false, before = null, ...contextOptions } = options;
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    ...contextOptions,
+  });
   try {
     const page = await context.newPage();
     const url = pathToFileURL(path).href;
     const faults = [];
     page.on('request', (request) => {
-      if (request.url() !== url && !request.url().startsWith('data:')) faults.push(`request: ${request.url()}`);
+      if (request.url() !== url && !request.url().startsWith('data:'))
+        faults.push(`request: ${request.url()}`);
     });
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()}`);
     });
     page.on('pageerror', (error) => faults.push(`exception: ${error.stack}`));
+    if (before) await page.addInitScript(before);
     await page.goto(url);
     const ready = await page.evaluate(() => window.profcore.ready);
     if (!faultExpected) assert.deepEqual(ready, { ok: true });
@@ -83,18 +95,22 @@ export async function middleOf(page, node, pane) {
 
 // The node reached from the root by names; each step takes the first child of that name.
 export async function nodeByPath(page, names, pane = 'graph') {
-  return page.evaluate(([path, where]) => {
-    let at = 0;
-    for (const name of path) {
-      const { children } = window.profcore.node(at, where);
-      at = children.find((c) => window.profcore.node(c, where).name === name);
-      if (at === undefined) return -1;
-    }
-    return at;
-  }, [names, pane]);
+  return page.evaluate(
+    ([path, where]) => {
+      let at = 0;
+      for (const name of path) {
+        const { children } = window.profcore.node(at, where);
+        at = children.find((c) => window.profcore.node(c, where).name === name);
+        if (at === undefined) return -1;
+      }
+      return at;
+    },
+    [names, pane],
+  );
 }
 
-// Colours that a graph shows at points of the screen. The copy keeps the page's own canvas from being read back.
+// Colours that a graph shows at points of the screen. The copy keeps the page's own canvas from
+// being read back.
 export async function colorsAt(page, points) {
   return page.evaluate((list) => {
     const canvas = document.querySelector('#graph canvas');
@@ -105,8 +121,16 @@ export async function colorsAt(page, points) {
     copy.height = canvas.height;
     const paint = copy.getContext('2d', { willReadFrequently: true });
     paint.drawImage(canvas, 0, 0);
-    return list.map(({ x, y }) => [...paint.getImageData(
-      Math.floor((x - box.left) * ratio), Math.floor((y - box.top) * ratio), 1, 1).data].slice(0, 3));
+    return list.map(({ x, y }) =>
+      [
+        ...paint.getImageData(
+          Math.floor((x - box.left) * ratio),
+          Math.floor((y - box.top) * ratio),
+          1,
+          1,
+        ).data,
+      ].slice(0, 3),
+    );
   }, points);
 }
 

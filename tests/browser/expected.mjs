@@ -30,10 +30,12 @@ export function functionKey(info) {
 
 export function expectedSearch({ frames, stacks }, pattern) {
   const matches = (f) => pattern.test(frames[f].name);
-  const value = stacks.filter(({ path }) => path.some(matches))
+  const value = stacks
+    .filter(({ path }) => path.some(matches))
     .reduce((sum, stack) => sum + (stack.value || 0), 0);
   const prefixes = new Set();
-  for (const { path } of stacks) path.forEach((_, i) => prefixes.add(path.slice(0, i + 1).join('/')));
+  for (const { path } of stacks)
+    path.forEach((_, i) => prefixes.add(path.slice(0, i + 1).join('/')));
   const nodes = [...prefixes].filter((prefix) => matches(Number(prefix.split('/').at(-1)))).length;
   return { value, nodes };
 }
@@ -45,7 +47,9 @@ export function expectedSandwich({ frames, stacks }, name, module) {
   const add = (map, key, value) => map.set(key, (map.get(key) || 0) + value);
   let total = 0;
   for (const { path, value = 0 } of stacks) {
-    const at = path.findIndex((f) => frames[f].name === name && (frames[f].module || '') === module);
+    const at = path.findIndex(
+      (f) => frames[f].name === name && (frames[f].module || '') === module,
+    );
     if (at < 0) continue;
     total += value;
     if (at > 0) add(callers, frames[path[at - 1]].name, value);

@@ -1,5 +1,6 @@
-// Synthetic profiles. Small ones are lists of stacks, from which the test works out every number on its own,
-// without a tree; large ones are made straight as preorder columns from a seeded generator.
+// Synthetic profiles. Small ones are lists of stacks, from which the test works out every number on
+// its own, without a tree; large ones are made straight as preorder columns from a seeded
+// generator.
 
 export function randomSource(seed) {
   let a = seed >>> 0;
@@ -40,10 +41,34 @@ export function treeOfStacks(stacks, diff) {
 const SERVER_FRAMES = [
   { name: 'all' },
   { name: 'main', file: 'server/main.cc', module: '/usr/bin/server', line: 41, kind: 1 },
-  { name: 'net::EventLoop::run()', file: 'net/loop.cc', module: '/usr/bin/server', line: 118, kind: 1 },
-  { name: 'http::Parser::feed(std::string_view)', file: 'http/parser.cc', module: '/usr/bin/server', line: 77, kind: 1 },
-  { name: 'json::Value::parse(json::Reader&)', file: 'json/value.cc', module: '/usr/bin/server', line: 203, kind: 1 },
-  { name: 'json::Reader::peek()', file: 'json/reader.hh', module: '/usr/bin/server', line: 19, kind: 11 },
+  {
+    name: 'net::EventLoop::run()',
+    file: 'net/loop.cc',
+    module: '/usr/bin/server',
+    line: 118,
+    kind: 1,
+  },
+  {
+    name: 'http::Parser::feed(std::string_view)',
+    file: 'http/parser.cc',
+    module: '/usr/bin/server',
+    line: 77,
+    kind: 1,
+  },
+  {
+    name: 'json::Value::parse(json::Reader&)',
+    file: 'json/value.cc',
+    module: '/usr/bin/server',
+    line: 203,
+    kind: 1,
+  },
+  {
+    name: 'json::Reader::peek()',
+    file: 'json/reader.hh',
+    module: '/usr/bin/server',
+    line: 19,
+    kind: 11,
+  },
   { name: 'memcpy', module: '/lib/x86_64-linux-gnu/libc.so.6', kind: 3 },
   { name: 'malloc', module: '/lib/x86_64-linux-gnu/libc.so.6', kind: 3 },
   { name: 'epoll_wait', module: '/lib/x86_64-linux-gnu/libc.so.6', kind: 3 },
@@ -58,18 +83,50 @@ const SERVER_FRAMES = [
   { name: 'matmul_kernel', module: 'gpu', kind: 8 },
   { name: 'worker-1', kind: 9 },
   { name: 'worker-2', kind: 9 },
-  { name: 'db::Cursor::next()', file: 'db/cursor.cc', module: '/usr/lib/libdb.so', line: 64, kind: 1 },
-  { name: 'db::Page::read(unsigned long)', file: 'db/page.cc', module: '/usr/lib/libdb.so', line: 144, kind: 1 },
+  {
+    name: 'db::Cursor::next()',
+    file: 'db/cursor.cc',
+    module: '/usr/lib/libdb.so',
+    line: 64,
+    kind: 1,
+  },
+  {
+    name: 'db::Page::read(unsigned long)',
+    file: 'db/page.cc',
+    module: '/usr/lib/libdb.so',
+    line: 144,
+    kind: 1,
+  },
   { name: 'pread64', module: '/lib/x86_64-linux-gnu/libc.so.6', kind: 3 },
   { name: 'memcpy', module: '/usr/lib/libdb.so', kind: 3 },
 ];
 
 const SERVER_PATHS = [
-  [18, 1, 2, 8, 9, 10], [18, 1, 2, 3], [18, 1, 2, 3, 6], [18, 1, 2, 3, 4], [18, 1, 2, 3, 4, 5],
-  [18, 1, 2, 3, 4, 4, 5], [18, 1, 2, 3, 4, 4, 4, 7], [18, 1, 2, 3, 4, 4, 6], [18, 1, 2, 20, 21, 22, 9],
-  [18, 1, 2, 20, 21], [18, 1, 2, 20, 23], [18, 1, 2, 9, 11], [18, 12], [18, 12, 13], [18, 12, 13, 7],
-  [18, 14], [19, 15], [19, 15, 16], [19, 15, 16, 7], [19, 15, 16, 16, 6], [19, 17], [19, 12, 13],
-  [19, 12], [19, 2, 3, 4], [19, 2, 3, 4, 7],
+  [18, 1, 2, 8, 9, 10],
+  [18, 1, 2, 3],
+  [18, 1, 2, 3, 6],
+  [18, 1, 2, 3, 4],
+  [18, 1, 2, 3, 4, 5],
+  [18, 1, 2, 3, 4, 4, 5],
+  [18, 1, 2, 3, 4, 4, 4, 7],
+  [18, 1, 2, 3, 4, 4, 6],
+  [18, 1, 2, 20, 21, 22, 9],
+  [18, 1, 2, 20, 21],
+  [18, 1, 2, 20, 23],
+  [18, 1, 2, 9, 11],
+  [18, 12],
+  [18, 12, 13],
+  [18, 12, 13, 7],
+  [18, 14],
+  [19, 15],
+  [19, 15, 16],
+  [19, 15, 16, 7],
+  [19, 15, 16, 16, 6],
+  [19, 17],
+  [19, 12, 13],
+  [19, 12],
+  [19, 2, 3, 4],
+  [19, 2, 3, 4, 7],
 ];
 
 export function serverProfile(diff) {
@@ -100,8 +157,10 @@ export const HOSTILE_NAMES = [
 ];
 
 export function hostileProfile() {
-  const frames = [{ name: 'all' },
-    ...HOSTILE_NAMES.map((name) => ({ name, module: name, file: name, line: 1, kind: 1 }))];
+  const frames = [
+    { name: 'all' },
+    ...HOSTILE_NAMES.map((name) => ({ name, module: name, file: name, line: 1, kind: 1 })),
+  ];
   const stacks = HOSTILE_NAMES.map((_, i) => ({ path: [i + 1], value: 1000 + i }));
   stacks.push({ path: HOSTILE_NAMES.map((_, i) => i + 1), value: 5000 });
   return { frames, stacks, tree: treeOfStacks(stacks, false) };
@@ -143,7 +202,9 @@ export function largeProfile(nodes, frameCount = 120000) {
       const worth = Math.floor(rest * (last ? 0.93 : share * 0.93));
       const pick = random();
       open.push({
-        depth: depth + 1, budget: size, value: worth,
+        depth: depth + 1,
+        budget: size,
+        value: worth,
         frame: 1 + Math.floor((pick < 0.5 ? random() ** 6 : random()) * (frameCount - 1)),
       });
       left -= size;
@@ -177,7 +238,8 @@ export function deepProfile(nodes) {
   return { frames, tree };
 }
 
-// The worst case for drawing: `columns` stacks side by side, each of its own frames and just wide enough to show.
+// The worst case for drawing: `columns` stacks side by side, each of its own frames and just wide
+// enough to show.
 export function denseProfile(nodes, columns) {
   const frames = manyFrames(20000);
   const tree = { depth: [0], frame: [0], self: [0] };

@@ -11,7 +11,8 @@ function readArguments(list) {
   const pages = [];
   for (let i = 0; i < list.length; i++) {
     if (list[i] === '--expect') {
-      if (pages.length === 0 || i + 1 === list.length) throw new Error('--expect follows a page and takes a file');
+      if (pages.length === 0 || i + 1 === list.length)
+        throw new Error('--expect follows a page and takes a file');
       pages.at(-1).expect = list[++i];
     } else if (list[i].startsWith('-')) {
       throw new Error(`unknown option ${list[i]}`);
@@ -32,9 +33,10 @@ try {
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
-const cases = pages.length > 0
-  ? pages.flatMap((page) => productCases(page, basename(page.path)))
-  : [...numberCases, ...useCases, ...badDataCases, ...speedCases];
+const cases =
+  pages.length > 0
+    ? pages.flatMap((page) => productCases(page, basename(page.path)))
+    : [...numberCases, ...useCases, ...badDataCases, ...speedCases];
 const session = await startBrowser();
 let failed = 0;
 try {

@@ -2,29 +2,51 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import {
-  deepProfile, denseProfile, hostileProfile, HOSTILE_NAMES, largeProfile, serverProfile, wideProfile,
+  deepProfile,
+  denseProfile,
+  hostileProfile,
+  HOSTILE_NAMES,
+  largeProfile,
+  serverProfile,
+  wideProfile,
 } from './fixtures.mjs';
 import { makeDocument, pageOf } from './page.mjs';
 
 export const fixtures = {
   server() {
     const { frames, tree } = serverProfile(false);
-    return makeDocument({ document: { title: 'server --threads 8', subtitle: 'cpu, 60 s' } }, frames, tree);
+    return makeDocument(
+      { document: { title: 'server --threads 8', subtitle: 'cpu, 60 s' } },
+      frames,
+      tree,
+    );
   },
   diff() {
     const { frames, tree } = serverProfile(true);
-    return makeDocument({
-      deflate: true, document: { title: 'release 1.4 → 1.5', subtitle: 'cpu' },
-    }, frames, tree);
+    return makeDocument(
+      {
+        deflate: true,
+        document: { title: 'release 1.4 → 1.5', subtitle: 'cpu' },
+      },
+      frames,
+      tree,
+    );
   },
   hostile() {
     const { frames, tree } = hostileProfile();
-    return makeDocument({
-      document: {
-        title: HOSTILE_NAMES[0], subtitle: HOSTILE_NAMES[1], type: HOSTILE_NAMES[2],
-        meta: HOSTILE_NAMES.map((name) => [name, name]), unit: '</script>',
+    return makeDocument(
+      {
+        document: {
+          title: HOSTILE_NAMES[0],
+          subtitle: HOSTILE_NAMES[1],
+          type: HOSTILE_NAMES[2],
+          meta: HOSTILE_NAMES.map((name) => [name, name]),
+          unit: '</script>',
+        },
       },
-    }, frames, tree);
+      frames,
+      tree,
+    );
   },
   large() {
     const { frames, tree } = largeProfile(1000000);
@@ -36,7 +58,11 @@ export const fixtures = {
   },
   dense() {
     const { frames, tree } = denseProfile(1000000, 2000);
-    return makeDocument({ deflate: true, document: { title: 'Two thousand full columns' } }, frames, tree);
+    return makeDocument(
+      { deflate: true, document: { title: 'Two thousand full columns' } },
+      frames,
+      tree,
+    );
   },
   deep() {
     const { frames, tree } = deepProfile(200000);

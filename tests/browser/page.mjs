@@ -13,7 +13,8 @@ export class Bytes {
   }
 
   byte(b) {
-    if (this.length === this.data.length) this.data = Buffer.concat([this.data, Buffer.alloc(this.length)]);
+    if (this.length === this.data.length)
+      this.data = Buffer.concat([this.data, Buffer.alloc(this.length)]);
     this.data[this.length++] = b;
   }
 
@@ -70,7 +71,11 @@ export function makeDocument(options, frames, tree) {
     version: 1,
     title: 'Synthetic profile',
     subtitle: 'made by the test',
-    meta: [['Host', 'build-7'], ['Command', 'server --threads 8'], ['Lost samples', '0']],
+    meta: [
+      ['Host', 'build-7'],
+      ['Command', 'server --threads 8'],
+      ['Lost samples', '0'],
+    ],
     type: 'cpu',
     unit: 'nanoseconds',
     inverted: false,
@@ -100,10 +105,19 @@ export function jsonForScript(value) {
 // Placeholders are found in the template only, never in what was put in for another one.
 export function renderPage(title, data) {
   const read = (name) => readFileSync(join(assets, name), 'utf8');
-  const parts = read('order.txt').split('\n').filter((line) => line !== '');
-  const joined = (ending) => parts.filter((name) => name.endsWith(ending)).map(read).join('');
+  const parts = read('order.txt')
+    .split('\n')
+    .filter((line) => line !== '');
+  const joined = (ending) =>
+    parts
+      .filter((name) => name.endsWith(ending))
+      .map(read)
+      .join('');
   const values = {
-    '@TITLE@': escapeHtml(title), '/*@CSS@*/': joined('.css'), '/*@JS@*/': joined('.js'), '@DATA@': data,
+    '@TITLE@': escapeHtml(title),
+    '/*@CSS@*/': joined('.css'),
+    '/*@JS@*/': joined('.js'),
+    '@DATA@': data,
   };
   const seen = new Set();
   const page = read('flame.html').replace(/@TITLE@|\/\*@CSS@\*\/|\/\*@JS@\*\/|@DATA@/g, (key) => {

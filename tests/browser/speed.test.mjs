@@ -1,4 +1,5 @@
-// One million nodes: first paint under 2 s after navigation, zoom under 100 ms. Medians; the rest is reported.
+// One million nodes: first paint under 2 s after navigation, zoom under 100 ms. Medians; the rest
+// is reported.
 import assert from 'node:assert/strict';
 import { ask, median, withPage, writePage } from './browser.mjs';
 import { fixtures } from './make_fixture.mjs';
@@ -11,9 +12,10 @@ const LOADS = 3;
 // From the call to the frame after it, as the reader would see it.
 async function zoomTimes(page, nodes) {
   return page.evaluate(async (list) => {
-    const nextFrame = () => new Promise((done) => {
-      requestAnimationFrame(() => setTimeout(done, 0));
-    });
+    const nextFrame = () =>
+      new Promise((done) => {
+        requestAnimationFrame(() => setTimeout(done, 0));
+      });
     const times = [];
     for (const node of list) {
       await nextFrame();
@@ -53,7 +55,7 @@ export const speedCases = ['large', 'dense', 'wide', 'deep'].map((kind) => ({
     for (let load = 0; load < LOADS; load++) {
       await withPage(browser, path, { viewport: { width: 1600, height: 1000 } }, async (page) => {
         paints.push((await ask(page, 'timings')).firstPaint);
-        zooms.push(...await zoomTimes(page, await someNodes(page)));
+        zooms.push(...(await zoomTimes(page, await someNodes(page))));
         if (load > 0) return;
         const stats = await ask(page, 'stats');
         await ask(page, 'search', 'method_1');
@@ -63,13 +65,18 @@ export const speedCases = ['large', 'dense', 'wide', 'deep'].map((kind) => ({
         await ask(page, 'setView', 'graph');
         await ask(page, 'setInverted', true);
         const times = await ask(page, 'timings');
-        extra.push(`${stats.nodes} nodes, ${stats.functions} functions, ${stats.boxes} boxes`,
-          ...['json', 'decode', 'prepare', 'search', 'table', 'sandwich', 'invert']
-            .map((key) => `${key} ${ms(times[key])}`));
+        extra.push(
+          `${stats.nodes} nodes, ${stats.functions} functions, ${stats.boxes} boxes`,
+          ...['json', 'decode', 'prepare', 'search', 'table', 'sandwich', 'invert'].map(
+            (key) => `${key} ${ms(times[key])}`,
+          ),
+        );
       });
     }
-    note(`${kind}: first paint ${paints.map(ms).join(', ')}; zoom median ${ms(median(zooms))}, `
-      + `worst ${ms(Math.max(...zooms))}`);
+    note(
+      `${kind}: first paint ${paints.map(ms).join(', ')}; zoom median ${ms(median(zooms))}, ` +
+        `worst ${ms(Math.max(...zooms))}`,
+    );
     note(extra.join('; '));
     assert.ok(median(paints) < PAINT_LIMIT, `first paint ${ms(median(paints))}`);
     assert.ok(median(zooms) < ZOOM_LIMIT, `zoom ${ms(median(zooms))}`);

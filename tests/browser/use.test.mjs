@@ -34,7 +34,11 @@ export const useCases = [
         assert.equal((await ask(page, 'rectOf', loop)).width, whole.width);
         assert.ok(await page.isEnabled('#reset'));
         const { total } = await ask(page, 'node', loop);
-        const parse = await nodeByPath(page, [...LOOP, 'http::Parser::feed(std::string_view)', PARSE]);
+        const parse = await nodeByPath(page, [
+          ...LOOP,
+          'http::Parser::feed(std::string_view)',
+          PARSE,
+        ]);
         const share = (await ask(page, 'node', parse)).total / total;
         assert.ok(Math.abs((await ask(page, 'rectOf', parse)).width / whole.width - share) < 1e-9);
         const parent = await nodeByPath(page, LOOP.slice(0, 1));
@@ -61,8 +65,14 @@ export const useCases = [
         await page.mouse.move(at.x, at.y);
         const tip = await page.innerText('#tooltip');
         const view = (await ask(page, 'node', await nodeByPath(page, LOOP))).total;
-        for (const part of ['db::Cursor::next()', 'db/cursor.cc:64', '/usr/lib/libdb.so', 'native',
-          `${((node.total / total) * 100).toFixed(2)}%`, `${((node.total / view) * 100).toFixed(2)}%`]) {
+        for (const part of [
+          'db::Cursor::next()',
+          'db/cursor.cc:64',
+          '/usr/lib/libdb.so',
+          'native',
+          `${((node.total / total) * 100).toFixed(2)}%`,
+          `${((node.total / view) * 100).toFixed(2)}%`,
+        ]) {
           assert.ok(tip.includes(part), `${part} is not in: ${tip}`);
         }
         await page.mouse.click(at.x, at.y, { button: 'right' });
@@ -84,10 +94,10 @@ export const useCases = [
       await withPage(browser, serverPage(), {}, async (page) => {
         const loop = await nodeByPath(page, LOOP);
         const y = async (node) => (await ask(page, 'rectOf', node)).y;
-        assert.ok(await y(0) > await y(loop));
+        assert.ok((await y(0)) > (await y(loop)));
         await page.click('#icicle');
         assert.equal(await page.getAttribute('#icicle', 'aria-pressed'), 'true');
-        assert.ok(await y(0) < await y(loop));
+        assert.ok((await y(0)) < (await y(loop)));
         const at = await middleOf(page, loop);
         await page.mouse.click(at.x, at.y);
         assert.equal((await ask(page, 'state')).zoom, loop);
@@ -99,17 +109,34 @@ export const useCases = [
     async run(browser) {
       await withPage(browser, serverPage(), {}, async (page) => {
         await page.click('#tab-table');
-        const column = (index) => page.$$eval('.table-body .table-row:not([hidden])', (rows, i) => rows
-          .sort((a, b) => a.offsetTop - b.offsetTop).map((row) => row.children[i].innerText), index);
+        const column = (index) =>
+          page.$$eval(
+            '.table-body .table-row:not([hidden])',
+            (rows, i) =>
+              rows
+                .sort((a, b) => a.offsetTop - b.offsetTop)
+                .map((row) => row.children[i].innerText),
+            index,
+          );
         const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
         const all = await ask(page, 'functions');
-        const order = (by) => [...all].sort((a, b) => by(a, b) || compare(a.name, b.name)).map((f) => f.name);
-        assert.deepEqual(await column(0), order((a, b) => b.self - a.self));
+        const order = (by) =>
+          [...all].sort((a, b) => by(a, b) || compare(a.name, b.name)).map((f) => f.name);
+        assert.deepEqual(
+          await column(0),
+          order((a, b) => b.self - a.self),
+        );
         await page.getByRole('button', { name: 'Total', exact: true }).click();
-        assert.deepEqual(await column(0), order((a, b) => b.total - a.total));
+        assert.deepEqual(
+          await column(0),
+          order((a, b) => b.total - a.total),
+        );
         assert.equal(await page.getAttribute('[data-key=total]', 'aria-sort'), 'descending');
         await page.getByRole('button', { name: 'Total', exact: true }).click();
-        assert.deepEqual(await column(0), order((a, b) => a.total - b.total));
+        assert.deepEqual(
+          await column(0),
+          order((a, b) => a.total - b.total),
+        );
         await page.getByRole('button', { name: 'Function' }).click();
         assert.deepEqual(await column(0), all.map((f) => f.name).sort(compare));
         await page.fill('#search', 'json');
@@ -138,7 +165,7 @@ export const useCases = [
         await page.keyboard.press('End');
         await page.waitForFunction((n) => document.querySelector(`[aria-rowindex="${n}"]`), rows);
         assert.equal(await page.innerText(`[aria-rowindex="${rows}"] .name`), last.name);
-        assert.ok(await page.locator('.table-body .table-row').count() < 100);
+        assert.ok((await page.locator('.table-body .table-row').count()) < 100);
       });
     },
   },
@@ -147,8 +174,8 @@ export const useCases = [
     async run(browser) {
       const want = expectedSearch(serverProfile(false), /malloc/);
       await withPage(browser, serverPage(), {}, async (page) => {
-        const press = (...keys) => keys.reduce((done, key) => done.then(() => page.keyboard.press(key)),
-          Promise.resolve());
+        const press = (...keys) =>
+          keys.reduce((done, key) => done.then(() => page.keyboard.press(key)), Promise.resolve());
         const selected = async () => (await ask(page, 'state')).selected;
         await press('ArrowUp', 'ArrowUp', 'ArrowUp');
         const main = await nodeByPath(page, ['worker-1', 'main']);
@@ -186,7 +213,10 @@ export const useCases = [
         await press('t');
         assert.equal((await ask(page, 'state')).view, 'table');
         await press('g', 'i');
-        assert.deepEqual([(await ask(page, 'state')).view, (await ask(page, 'state')).icicle], ['graph', true]);
+        assert.deepEqual(
+          [(await ask(page, 'state')).view, (await ask(page, 'state')).icicle],
+          ['graph', true],
+        );
         await press('v');
         assert.equal((await ask(page, 'state')).inverted, true);
         await press('?');
@@ -218,14 +248,17 @@ export const useCases = [
     name: 'window size and pixel ratio',
     async run(browser) {
       await withPage(browser, serverPage(), { deviceScaleFactor: 2 }, async (page) => {
-        const size = () => page.evaluate(() => {
-          const canvas = document.querySelector('#graph canvas');
-          return [canvas.width, canvas.clientWidth, canvas.parentElement.clientWidth];
-        });
+        const size = () =>
+          page.evaluate(() => {
+            const canvas = document.querySelector('#graph canvas');
+            return [canvas.width, canvas.clientWidth, canvas.parentElement.clientWidth];
+          });
         for (const width of [1280, 700, 1600]) {
           await page.setViewportSize({ width, height: 600 });
-          await page.waitForFunction((w) => Math.abs(
-            document.querySelector('#graph canvas').clientWidth - w) < 40, width);
+          await page.waitForFunction(
+            (w) => Math.abs(document.querySelector('#graph canvas').clientWidth - w) < 40,
+            width,
+          );
           const [pixels, css, room] = await size();
           assert.equal(css, room);
           assert.equal(pixels, css * 2);
@@ -245,31 +278,41 @@ export const useCases = [
         const stats = await ask(page, 'stats');
         assert.equal(stats.boxes + stats.tooNarrow, stats.nodes);
         assert.equal(stats.boxes, 200);
-        assert.equal(await page.innerText('#narrow'),
-          `${stats.tooNarrow.toLocaleString('en-US')} frames too narrow at this zoom`);
+        assert.equal(
+          await page.innerText('#narrow'),
+          `${stats.tooNarrow.toLocaleString('en-US')} frames too narrow at this zoom`,
+        );
       });
       const { frames, tree } = largeProfile(200000, 5000);
-      await withPage(browser, writePage('count', pageOf(makeDocument({}, frames, tree))), {}, async (page) => {
-        const { nodes } = await ask(page, 'stats');
-        for (const node of [0, 1, 2, 5, 40, 333]) {
-          await ask(page, 'zoomTo', node);
-          const stats = await ask(page, 'stats');
-          const shown = await page.evaluate(([at, count]) => {
-            const { width } = window.profcore.rectOf(at);
-            let wide = 0;
-            let inside = 0;
-            const { total, depth } = window.profcore.node(at);
-            for (let i = at + 1; i < count; i++) {
-              const info = window.profcore.node(i);
-              if (info.depth <= depth) break;
-              inside++;
-              if (info.total * (width / total) >= 0.5) wide++;
-            }
-            return { boxes: depth + 1 + wide, hidden: inside - wide };
-          }, [node, nodes]);
-          assert.deepEqual({ boxes: stats.boxes, hidden: stats.tooNarrow }, shown);
-        }
-      });
+      await withPage(
+        browser,
+        writePage('count', pageOf(makeDocument({}, frames, tree))),
+        {},
+        async (page) => {
+          const { nodes } = await ask(page, 'stats');
+          for (const node of [0, 1, 2, 5, 40, 333]) {
+            await ask(page, 'zoomTo', node);
+            const stats = await ask(page, 'stats');
+            const shown = await page.evaluate(
+              ([at, count]) => {
+                const { width } = window.profcore.rectOf(at);
+                let wide = 0;
+                let inside = 0;
+                const { total, depth } = window.profcore.node(at);
+                for (let i = at + 1; i < count; i++) {
+                  const info = window.profcore.node(i);
+                  if (info.depth <= depth) break;
+                  inside++;
+                  if (info.total * (width / total) >= 0.5) wide++;
+                }
+                return { boxes: depth + 1 + wide, hidden: inside - wide };
+              },
+              [node, nodes],
+            );
+            assert.deepEqual({ boxes: stats.boxes, hidden: stats.tooNarrow }, shown);
+          }
+        },
+      );
     },
   },
 ];

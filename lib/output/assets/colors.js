@@ -1,13 +1,25 @@
-// Colours. A frame's hue says its kind; module and name move it a little, always the same way, so a function
-// looks alike in every graph. A diff colours by change instead. Each colour has a faded twin for what is
-// outside of the zoom or does not match the search.
+// Colours. A frame's hue says its kind; module and name move it a little, always the same way, so a
+// function looks alike in every graph. A diff colours by change instead. Each colour has a faded
+// twin for what is outside of the zoom or does not match the search.
 
 const VARIANTS = 16;
-//                     hue, saturation, hue spread
+// Hue, saturation, hue spread.
 const KIND_COLORS = [
-  [220, 10, 6], [8, 80, 9], [32, 90, 4], [50, 76, 6], [88, 50, 8], [132, 46, 10], [166, 44, 7],
-  [208, 68, 10], [262, 56, 8], [220, 24, 6], [228, 34, 6], [340, 60, 7], [190, 52, 7], [240, 26, 6],
-  [0, 0, 0],
+  [220, 10, 6], // unknown
+  [8, 80, 9], // native
+  [32, 90, 4], // kernel
+  [50, 76, 6], // library
+  [88, 50, 8], // Java, interpreted
+  [132, 46, 10], // Java, compiled
+  [166, 44, 7], // Java, inlined
+  [208, 68, 10], // Python
+  [262, 56, 8], // GPU
+  [220, 24, 6], // thread
+  [228, 34, 6], // process
+  [340, 60, 7], // native, inlined
+  [190, 52, 7], // managed
+  [240, 26, 6], // label
+  [0, 0, 0], // left out
 ];
 const CHANGE_STEPS = 6;
 const ONLY_OLD = 2 * CHANGE_STEPS + 1;
@@ -15,19 +27,33 @@ const ONLY_NEW = ONLY_OLD + 1;
 
 const THEMES = {
   light: {
-    kind: (h, s, v) => [`hsl(${h} ${s}% ${70 + v * 0.75}%)`,
-      `hsl(${h} ${s * 0.45}% ${88 + v * 0.3}%)`],
-    change: (h, s, amount) => [`hsl(${h} ${s}% ${86 - amount * 26}%)`,
-      `hsl(${h} ${s * 0.4}% ${93 - amount * 5}%)`],
-    only: { old: ['hsl(172 58% 58%)', 'hsl(172 30% 88%)'], new: ['hsl(42 96% 58%)', 'hsl(42 60% 88%)'] },
+    kind: (h, s, v) => [
+      `hsl(${h} ${s}% ${70 + v * 0.75}%)`,
+      `hsl(${h} ${s * 0.45}% ${88 + v * 0.3}%)`,
+    ],
+    change: (h, s, amount) => [
+      `hsl(${h} ${s}% ${86 - amount * 26}%)`,
+      `hsl(${h} ${s * 0.4}% ${93 - amount * 5}%)`,
+    ],
+    only: {
+      old: ['hsl(172 58% 58%)', 'hsl(172 30% 88%)'],
+      new: ['hsl(42 96% 58%)', 'hsl(42 60% 88%)'],
+    },
     match: ['hsl(292 72% 56%)', 'hsl(292 60% 70%)'],
   },
   dark: {
-    kind: (h, s, v) => [`hsl(${h} ${s * 0.6}% ${32 + v * 0.7}%)`,
-      `hsl(${h} ${s * 0.25}% ${19 + v * 0.2}%)`],
-    change: (h, s, amount) => [`hsl(${h} ${s * 0.75}% ${27 + amount * 17}%)`,
-      `hsl(${h} ${s * 0.3}% ${18 + amount * 4}%)`],
-    only: { old: ['hsl(172 60% 28%)', 'hsl(172 25% 18%)'], new: ['hsl(38 85% 36%)', 'hsl(38 35% 19%)'] },
+    kind: (h, s, v) => [
+      `hsl(${h} ${s * 0.6}% ${32 + v * 0.7}%)`,
+      `hsl(${h} ${s * 0.25}% ${19 + v * 0.2}%)`,
+    ],
+    change: (h, s, amount) => [
+      `hsl(${h} ${s * 0.75}% ${27 + amount * 17}%)`,
+      `hsl(${h} ${s * 0.3}% ${18 + amount * 4}%)`,
+    ],
+    only: {
+      old: ['hsl(172 60% 28%)', 'hsl(172 25% 18%)'],
+      new: ['hsl(38 85% 36%)', 'hsl(38 35% 19%)'],
+    },
     match: ['hsl(292 62% 46%)', 'hsl(292 45% 34%)'],
   },
 };

@@ -1,6 +1,6 @@
-// Reads the JSON block into typed columns. Everything in it is hostile: each count is checked against
-// what is really there before memory is taken for it, and a fault becomes a DataError with a sentence
-// that the page can show.
+// Reads the JSON block into typed columns. Everything in it is hostile: each count is checked
+// against what is really there before memory is taken for it, and a fault becomes a DataError with
+// a sentence that the page can show.
 
 class DataError extends Error {}
 
@@ -26,15 +26,17 @@ function readDocument() {
     throw new DataError(`The data block is not valid JSON: ${error.message}`);
   }
   element.textContent = '';
-  require(doc !== null && typeof doc === 'object' && !Array.isArray(doc),
-    'The data block is not a JSON object.');
-  require(doc.version === FORMAT_VERSION,
-    `The data has format version ${String(doc.version)}; this page reads version ${FORMAT_VERSION}.`);
+  require(doc !== null &&
+    typeof doc === 'object' &&
+    !Array.isArray(doc), 'The data block is not a JSON object.');
+  require(doc.version ===
+    FORMAT_VERSION, `The data has format version ${String(doc.version)}; this page reads version ${FORMAT_VERSION}.`);
   require(Array.isArray(doc.names), 'The table of names is missing.');
   for (let i = 0; i < doc.names.length; i++) {
     require(typeof doc.names[i] === 'string', `Name ${i} is not a string.`);
   }
-  require(isCount(doc.nodeCount) && doc.nodeCount >= 1, 'The node count is missing or not positive.');
+  require(isCount(doc.nodeCount) &&
+    doc.nodeCount >= 1, 'The node count is missing or not positive.');
   require(doc.nodeCount <= MAX_NODES, `The node count ${doc.nodeCount} is over ${MAX_NODES}.`);
   require(typeof doc.nodes === 'string', 'The node stream is missing.');
   const text = (value) => (typeof value === 'string' ? value : '');
@@ -64,7 +66,8 @@ function readDocument() {
 
 function readMeta(meta) {
   if (!Array.isArray(meta)) return [];
-  return meta.filter((row) => Array.isArray(row) && row.length >= 2)
+  return meta
+    .filter((row) => Array.isArray(row) && row.length >= 2)
     .map((row) => [String(row[0]), String(row[1])]);
 }
 
@@ -76,12 +79,13 @@ function readFrames(frames, nameCount) {
     const from = frames[key];
     const to = new Int32Array(count);
     if (from === undefined && key !== 'name') return to;
-    require(Array.isArray(from) && from.length === count,
-      `The frame column "${key}" does not have ${count} entries.`);
+    require(Array.isArray(from) &&
+      from.length === count, `The frame column "${key}" does not have ${count} entries.`);
     for (let i = 0; i < count; i++) {
       const value = from[i];
-      require(Number.isInteger(value) && value >= 0 && value < limit,
-        `Frame ${i} has a ${what} that is out of range.`);
+      require(Number.isInteger(value) &&
+        value >= 0 &&
+        value < limit, `Frame ${i} has a ${what} that is out of range.`);
       to[i] = value;
     }
     return to;
@@ -110,10 +114,12 @@ function fromBase64(text) {
 }
 
 async function inflateRaw(bytes, limit) {
-  require(typeof DecompressionStream === 'function',
-    'The data is compressed and this browser has no DecompressionStream; use a newer one.');
-  const reader = new Blob([bytes]).stream()
-    .pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  require(typeof DecompressionStream ===
+    'function', 'The data is compressed and this browser has no DecompressionStream; use a newer one.');
+  const reader = new Blob([bytes])
+    .stream()
+    .pipeThrough(new DecompressionStream('deflate-raw'))
+    .getReader();
   const parts = [];
   let size = 0;
   for (;;) {
@@ -217,8 +223,8 @@ class Tree {
     return this;
   }
 
-  // Widths: what a node weighs on the screen and where it starts. Both sides of a diff need room, so
-  // a leaf weighs the larger of the two by default; negative values count by their size.
+  // Widths: what a node weighs on the screen and where it starts. Both sides of a diff need room,
+  // so a leaf weighs the larger of the two by default; negative values count by their size.
   setWidths(mode) {
     const { count, parent, self, baseSelf } = this;
     let weight = this.total;
@@ -247,8 +253,9 @@ class Tree {
 }
 
 function decodeTree(bytes, count, frameCount, diff) {
-  require(count <= bytes.length / (diff ? 4 : 3),
-    `The node stream of ${bytes.length} bytes is too short for ${count} nodes.`);
+  require(count <=
+    bytes.length /
+      (diff ? 4 : 3), `The node stream of ${bytes.length} bytes is too short for ${count} nodes.`);
   const reader = new NodeReader(bytes);
   const tree = new Tree(count, diff);
   const { parent, frame, depth, self, baseSelf } = tree;
@@ -270,8 +277,8 @@ function decodeTree(bytes, count, frameCount, diff) {
     self[i] = reader.signed();
     if (diff) baseSelf[i] = reader.signed();
   }
-  require(reader.at === bytes.length,
-    `The node stream has ${bytes.length - reader.at} bytes after its last node.`);
+  require(reader.at ===
+    bytes.length, `The node stream has ${bytes.length - reader.at} bytes after its last node.`);
   return tree.finish();
 }
 

@@ -55,7 +55,8 @@ function showDialog(id, rows) {
 
 function connectControls(viewer) {
   const onClick = (id, action) => byId(id).addEventListener('click', action);
-  for (const view of ['graph', 'table', 'sandwich']) onClick(`tab-${view}`, () => viewer.setView(view));
+  for (const view of ['graph', 'table', 'sandwich'])
+    onClick(`tab-${view}`, () => viewer.setView(view));
   onClick('icicle', () => viewer.toggleIcicle());
   onClick('invert', () => viewer.toggleInvert());
   onClick('reset', () => viewer.reset());
@@ -86,7 +87,10 @@ function connectControls(viewer) {
 }
 
 function showHelp() {
-  showDialog('help-dialog', KEY_HELP.map(([key, text]) => [key, text, true]));
+  showDialog(
+    'help-dialog',
+    KEY_HELP.map(([key, text]) => [key, text, true]),
+  );
 }
 
 function focusView(viewer) {

@@ -25,8 +25,10 @@ async function start(times) {
   const viewer = new Viewer(doc, base);
   connect(viewer);
   lap('prepare');
-  Object.defineProperties(window.profcore,
-    Object.getOwnPropertyDescriptors(makeHook(viewer, times)));
+  Object.defineProperties(
+    window.profcore,
+    Object.getOwnPropertyDescriptors(makeHook(viewer, times)),
+  );
   viewer.start();
   lap('start');
   times.firstDraw = performance.now();

@@ -1,18 +1,43 @@
 // Values and names as text. Names come from the profiled program and may hold anything.
 
 const KINDS = [
-  'unknown', 'native', 'kernel', 'library', 'Java, interpreted', 'Java, compiled', 'Java, inlined',
-  'Python', 'GPU', 'thread', 'process', 'native, inlined', 'managed', 'label', 'left out',
+  'unknown',
+  'native',
+  'kernel',
+  'library',
+  'Java, interpreted',
+  'Java, compiled',
+  'Java, inlined',
+  'Python',
+  'GPU',
+  'thread',
+  'process',
+  'native, inlined',
+  'managed',
+  'label',
+  'left out',
 ];
 const LEFT_OUT = 14;
 
 const UNIT_STEPS = {
-  nanoseconds: [[1, 'ns'], [1e3, 'µs'], [1e6, 'ms'], [1e9, 's']],
-  bytes: [[1, 'B'], [2 ** 10, 'KiB'], [2 ** 20, 'MiB'], [2 ** 30, 'GiB'], [2 ** 40, 'TiB']],
+  nanoseconds: [
+    [1, 'ns'],
+    [1e3, 'µs'],
+    [1e6, 'ms'],
+    [1e9, 's'],
+  ],
+  bytes: [
+    [1, 'B'],
+    [2 ** 10, 'KiB'],
+    [2 ** 20, 'MiB'],
+    [2 ** 30, 'GiB'],
+    [2 ** 40, 'TiB'],
+  ],
 };
 const wholeNumber = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const twoDigits = new Intl.NumberFormat('en-US', {
-  minimumFractionDigits: 2, maximumFractionDigits: 2,
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
 });
 
 function formatCount(value) {
@@ -21,7 +46,8 @@ function formatCount(value) {
 
 function formatValue(value, unit) {
   const steps = Object.hasOwn(UNIT_STEPS, unit) ? UNIT_STEPS[unit] : null;
-  if (!steps) return unit === 'count' ? formatCount(value) : `${formatCount(value)} ${clip(unit, 24)}`;
+  if (!steps)
+    return unit === 'count' ? formatCount(value) : `${formatCount(value)} ${clip(unit, 24)}`;
   let step = steps[0];
   for (const candidate of steps) if (Math.abs(value) >= candidate[0]) step = candidate;
   const number = step[0] === 1 ? wholeNumber : twoDigits;
@@ -42,14 +68,13 @@ function formatShare(share) {
   return `${percent.toFixed(2)}%`;
 }
 
-// Controls, direction marks and other invisible characters would change or hide the text around them.
-// Joiners stay: scripts and emoji need them.
+// Controls, direction marks and other invisible characters would change or hide the text around
+// them. Joiners stay: scripts and emoji need them.
 const INVISIBLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 function visible(text) {
-  return text.replace(INVISIBLE,
-    (c) => `\\u{${c.charCodeAt(0).toString(16).padStart(4, '0')}}`);
+  return text.replace(INVISIBLE, (c) => `\\u{${c.charCodeAt(0).toString(16).padStart(4, '0')}}`);
 }
 
 function clip(text, length) {

@@ -18,15 +18,18 @@ function groupFunctions(frames, nameCount) {
   return { count: firstFrame.length, ofFrame, firstFrame: Int32Array.from(firstFrame) };
 }
 
-// One pass in preorder. `active` counts how often a function stands on the path from the root, so only
-// the outermost of nested calls adds its total. A tree that was written inverted has the running
-// functions at depth 1, and their totals are the self values.
+// One pass in preorder. `active` counts how often a function stands on the path from the root, so
+// only the outermost of nested calls adds its total. A tree that was written inverted has the
+// running functions at depth 1, and their totals are the self values.
 function functionTable(tree, functions, inverted) {
   const { count, frame, depth, self, total, baseSelf, baseTotal } = tree;
   const column = () => new Float64Array(functions.count);
   const table = {
-    self: column(), total: column(), nodes: new Int32Array(functions.count),
-    baseSelf: tree.diff ? column() : null, baseTotal: tree.diff ? column() : null,
+    self: column(),
+    total: column(),
+    nodes: new Int32Array(functions.count),
+    baseSelf: tree.diff ? column() : null,
+    baseTotal: tree.diff ? column() : null,
     present: null,
   };
   const active = new Int32Array(functions.count);

@@ -1,27 +1,42 @@
-// window.profcore: what a test or a host page can ask and do. The README lists it; nothing in the page uses it.
+// window.profcore: what a test or a host page can ask and do. The README lists it; nothing in the
+// page uses it.
 
 function makeHook(viewer, times) {
   const { doc, base, functions } = viewer;
   const panes = { graph: viewer.graph, callers: viewer.callers, callees: viewer.callees };
   const frameInfo = (frame) => ({
-    name: doc.names[doc.frames.name[frame]], module: doc.names[doc.frames.module[frame]],
-    file: doc.names[doc.frames.file[frame]], line: doc.frames.line[frame], kind: doc.frames.kind[frame],
+    name: doc.names[doc.frames.name[frame]],
+    module: doc.names[doc.frames.module[frame]],
+    file: doc.names[doc.frames.file[frame]],
+    line: doc.frames.line[frame],
+    kind: doc.frames.kind[frame],
   });
   const nodeInfo = (tree, node) => {
     if (!tree || !Number.isInteger(node) || node < 0 || node >= tree.count) return null;
     const children = [];
-    for (let c = node + 1; c < tree.end[node] && children.length < 1000; c = tree.end[c]) children.push(c);
+    for (let c = node + 1; c < tree.end[node] && children.length < 1000; c = tree.end[c])
+      children.push(c);
     return {
-      node, parent: tree.parent[node], depth: tree.depth[node], ...frameInfo(tree.frame[node]),
-      self: tree.self[node], total: tree.total[node], children,
-      ...(tree.diff ? { baselineSelf: tree.baseSelf[node], baselineTotal: tree.baseTotal[node] } : {}),
+      node,
+      parent: tree.parent[node],
+      depth: tree.depth[node],
+      ...frameInfo(tree.frame[node]),
+      self: tree.self[node],
+      total: tree.total[node],
+      children,
+      ...(tree.diff
+        ? { baselineSelf: tree.baseSelf[node], baselineTotal: tree.baseTotal[node] }
+        : {}),
     };
   };
   const functionInfo = (f) => {
     const { table } = viewer;
     return {
-      function: f, ...frameInfo(functions.firstFrame[f]), nodes: table.nodes[f],
-      self: table.self[f], total: table.total[f],
+      function: f,
+      ...frameInfo(functions.firstFrame[f]),
+      nodes: table.nodes[f],
+      self: table.self[f],
+      total: table.total[f],
       ...(doc.diff ? { baselineSelf: table.baseSelf[f], baselineTotal: table.baseTotal[f] } : {}),
     };
   };
@@ -34,23 +49,42 @@ function makeHook(viewer, times) {
   };
   const pane = (name) => panes[name || 'graph'];
   const searchResult = () => ({
-    error: viewer.search.error, ...viewer.search.result,
+    error: viewer.search.error,
+    ...viewer.search.result,
     share: shareOf(viewer.search.result.value, viewer.wholes.total),
   });
   return {
     version: FORMAT_VERSION,
     stats: () => ({
-      nodes: base.count, frames: doc.frames.count, names: doc.names.length,
-      functions: functions.count, total: viewer.wholes.total, baselineTotal: viewer.wholes.baseTotal,
-      sum: base.total[0], maxDepth: base.maxDepth, unit: doc.unit, diff: doc.diff, inverted: doc.inverted,
-      pruned: doc.pruned, warnings: viewer.warnings.slice(),
-      boxes: viewer.graph.layout.node.length, rows: viewer.graph.layout.rowCount,
-      tooNarrow: viewer.graph.layout.hidden, drawnBoxes: viewer.graph.drawnBoxes,
+      nodes: base.count,
+      frames: doc.frames.count,
+      names: doc.names.length,
+      functions: functions.count,
+      total: viewer.wholes.total,
+      baselineTotal: viewer.wholes.baseTotal,
+      sum: base.total[0],
+      maxDepth: base.maxDepth,
+      unit: doc.unit,
+      diff: doc.diff,
+      inverted: doc.inverted,
+      pruned: doc.pruned,
+      warnings: viewer.warnings.slice(),
+      boxes: viewer.graph.layout.node.length,
+      rows: viewer.graph.layout.rowCount,
+      tooNarrow: viewer.graph.layout.hidden,
+      drawnBoxes: viewer.graph.drawnBoxes,
     }),
     state: () => ({
-      view: viewer.view, icicle: viewer.graph.icicle, inverted: viewer.invertOn, theme: viewer.theme,
-      widths: viewer.widthMode, zoom: viewer.graph.zoom, selected: viewer.active.selected,
-      search: viewer.search.text, treeNodes: viewer.graph.tree.count, leftOut: viewer.graph.tree.leftOut,
+      view: viewer.view,
+      icicle: viewer.graph.icicle,
+      inverted: viewer.invertOn,
+      theme: viewer.theme,
+      widths: viewer.widthMode,
+      zoom: viewer.graph.zoom,
+      selected: viewer.active.selected,
+      search: viewer.search.text,
+      treeNodes: viewer.graph.tree.count,
+      leftOut: viewer.graph.tree.leftOut,
     }),
     node: (id, name) => nodeInfo(pane(name).tree, id),
     nodeAt: (x, y, name) => pane(name).nodeAt(x, y),
@@ -83,9 +117,11 @@ function makeHook(viewer, times) {
       viewer.openSandwich(f);
       const { sandwich } = viewer;
       return {
-        sites: sandwich.sites, callers: nodeInfo(sandwich.callers, 0),
+        sites: sandwich.sites,
+        callers: nodeInfo(sandwich.callers, 0),
         callees: nodeInfo(sandwich.callees, 0),
-        callerNodes: sandwich.callers.count, calleeNodes: sandwich.callees.count,
+        callerNodes: sandwich.callers.count,
+        calleeNodes: sandwich.callees.count,
       };
     },
     timings: () => ({ ...times, ...viewer.times, ...viewer.graph.times }),

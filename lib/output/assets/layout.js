@@ -1,8 +1,9 @@
-// Which boxes a zoom shows. Rows are made from the root down; a row is made only from the boxes of the row
-// before, so a subtree under a narrow box costs nothing. Runs of narrow siblings are jumped over: `start`
-// does not fall in preorder, so a binary search finds the first node past the next half pixel, and everything
-// before the sibling that holds it is narrower than that. Hence a row costs O(width log n), whatever its size.
-// What was jumped over is kept as gaps, one per run, so that the place can be shaded and does not look empty.
+// Which boxes a zoom shows. Rows are made from the root down; a row is made only from the boxes of
+// the row before, so a subtree under a narrow box costs nothing. Runs of narrow siblings are jumped
+// over: `start` does not fall in preorder, so a binary search finds the first node past the next
+// half pixel, and everything before the sibling that holds it is narrower than that. Hence a row
+// costs O(width log n), whatever its size. What was jumped over is kept as gaps, one per run, so
+// that the place can be shaded and does not look empty.
 
 const LEAST_WIDTH = 0.5;
 const NARROW_RUN = 8;
@@ -71,7 +72,8 @@ class Layout {
         let last = -1;
         for (let c = p + 1; c < stop;) {
           if (weight[c] >= least) {
-            if (gap >= 0) this.pushGap((start[gap] - origin) * scale, (start[c] - start[gap]) * scale);
+            if (gap >= 0)
+              this.pushGap((start[gap] - origin) * scale, (start[c] - start[gap]) * scale);
             gap = -1;
             this.push(c, (start[c] - origin) * scale, weight[c] * scale);
             run = 0;

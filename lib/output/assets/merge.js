@@ -1,11 +1,12 @@
-// Trees made in the browser: everything above a set of nodes (callers; with all leaves, the inverted
-// tree) and everything below it (callees).
+// Trees made in the browser: everything above a set of nodes (callers; with all leaves, the
+// inverted tree) and everything below it (callees).
 //
-// Both go breadth first over groups: a group is one node of the new tree and holds a segment of a list.
-// Splitting a group by frame is a counting sort inside its segment, so no per-node objects and no hash
-// table are needed. Callees touch each old node once. Callers walk each path to the root, which can be
-// quadratic in a hostile tree; therefore the walk has a budget, and on large trees groups that could never
-// be seen are not opened. Their value stays with the node, so totals are right; they are counted in leftOut.
+// Both go breadth first over groups: a group is one node of the new tree and holds a segment of a
+// list. Splitting a group by frame is a counting sort inside its segment, so no per-node objects
+// and no hash table are needed. Callees touch each old node once. Callers walk each path to the
+// root, which can be quadratic in a hostile tree; therefore the walk has a budget, and on large
+// trees groups that could never be seen are not opened. Their value stays with the node, so totals
+// are right; they are counted in leftOut.
 
 const CALLER_STEPS = 8e6;
 const FINE_STEPS = 4e6;
@@ -52,7 +53,8 @@ class GroupSplitter {
     this.weights[s] += weight;
   }
 
-  // Slots, heaviest first; equal weights by frame id, so that the order does not depend on the walk.
+  // Slots, heaviest first; equal weights by frame id, so that the order does not depend on the
+  // walk.
   ordered() {
     const { weights, frames } = this;
     return frames.map((_, s) => s).sort((a, b) => weights[b] - weights[a] || frames[a] - frames[b]);
@@ -198,7 +200,14 @@ function invertTree(tree, frameCount) {
 function mergeCallers(tree, sites, rootFrame, frameCount) {
   const value = Float64Array.from(sites, (i) => tree.total[i]);
   const base = tree.diff ? Float64Array.from(sites, (i) => tree.baseTotal[i]) : null;
-  return mergeUpwards(tree, rootFrame, frameCount, sites.map((i) => tree.parent[i]), value, base);
+  return mergeUpwards(
+    tree,
+    rootFrame,
+    frameCount,
+    sites.map((i) => tree.parent[i]),
+    value,
+    base,
+  );
 }
 
 function mergeCallees(tree, sites, rootFrame, frameCount) {

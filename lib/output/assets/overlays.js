@@ -28,19 +28,25 @@ function nodeFacts(viewer, pane, node) {
   const { tree, layout } = pane;
   const frame = tree.frame[node];
   const view = layout.zoom;
-  const withShare = (value, whole) => `${formatValue(value, unit)}  (${formatShare(shareOf(value, whole))})`;
+  const withShare = (value, whole) =>
+    `${formatValue(value, unit)}  (${formatShare(shareOf(value, whole))})`;
   const rows = [];
   if (tree.diff) {
-    rows.push(['Total, old', withShare(tree.baseTotal[node], wholes.baseTotal)],
+    rows.push(
+      ['Total, old', withShare(tree.baseTotal[node], wholes.baseTotal)],
       ['Total, new', withShare(tree.total[node], wholes.total)],
       ['Change', changeText(tree.total[node], tree.baseTotal[node], unit)],
       ['Self, old', withShare(tree.baseSelf[node], wholes.baseTotal)],
-      ['Self, new', withShare(tree.self[node], wholes.total)]);
+      ['Self, new', withShare(tree.self[node], wholes.total)],
+    );
   } else {
-    rows.push(['Total', withShare(tree.total[node], wholes.total)],
-      ['Self', withShare(tree.self[node], wholes.total)]);
+    rows.push(
+      ['Total', withShare(tree.total[node], wholes.total)],
+      ['Self', withShare(tree.self[node], wholes.total)],
+    );
   }
-  if (view !== 0) rows.push(['Of this view', formatShare(shareOf(tree.total[node], tree.total[view]))]);
+  if (view !== 0)
+    rows.push(['Of this view', formatShare(shareOf(tree.total[node], tree.total[view]))]);
   const place = text.place(frame);
   const module = text.module(frame);
   if (place) rows.push(['Source', place]);
@@ -120,17 +126,19 @@ class FrameMenu {
     if (node > 0 || pane !== viewer.graph) {
       items.splice(1, 0, ['Callers and callees', () => viewer.openSandwichOf(frame)]);
     }
-    this.element.replaceChildren(...items.map(([label, action]) => {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.setAttribute('role', 'menuitem');
-      button.textContent = label;
-      button.addEventListener('click', () => {
-        this.hide();
-        action();
-      });
-      return button;
-    }));
+    this.element.replaceChildren(
+      ...items.map(([label, action]) => {
+        const button = document.createElement('button');
+        button.type = 'button';
+        button.setAttribute('role', 'menuitem');
+        button.textContent = label;
+        button.addEventListener('click', () => {
+          this.hide();
+          action();
+        });
+        return button;
+      }),
+    );
     this.element.hidden = false;
     const { offsetWidth, offsetHeight } = this.element;
     this.element.style.left = `${Math.min(x, innerWidth - offsetWidth - 6)}px`;
@@ -170,12 +178,19 @@ function infoRows(viewer) {
   rows.push(['Unit', visible(doc.unit)]);
   if (doc.diff) rows.push(['Total, old', formatValue(wholes.baseTotal, doc.unit)]);
   rows.push([doc.diff ? 'Total, new' : 'Total', formatValue(wholes.total, doc.unit)]);
-  if (doc.diff) rows.push(['Compared', doc.normalised ? 'scaled to the same total' : 'as measured']);
-  rows.push(['Nodes', formatCount(base.count)], ['Depth', formatCount(base.maxDepth)],
-    ['Functions', formatCount(viewer.functions.count)]);
+  if (doc.diff)
+    rows.push(['Compared', doc.normalised ? 'scaled to the same total' : 'as measured']);
+  rows.push(
+    ['Nodes', formatCount(base.count)],
+    ['Depth', formatCount(base.maxDepth)],
+    ['Functions', formatCount(viewer.functions.count - 1)],
+  );
   if (doc.pruned.nodes > 0) {
-    rows.push(['Left out', `${formatCount(doc.pruned.nodes)} narrow nodes, `
-      + `${formatValue(doc.pruned.value, doc.unit)}`]);
+    rows.push([
+      'Left out',
+      `${formatCount(doc.pruned.nodes)} narrow nodes, ` +
+        `${formatValue(doc.pruned.value, doc.unit)}`,
+    ]);
   }
   for (const warning of viewer.warnings) rows.push(['Note', warning]);
   for (const [key, value] of doc.meta) rows.push([clip(key, 80), clip(value, 4000)]);

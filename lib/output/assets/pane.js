@@ -1,5 +1,5 @@
-// One flame graph on one canvas: draws the rows that are scrolled into view, finds the node under the
-// pointer, keeps zoom and selection. What happens on a click is the application's business.
+// One flame graph on one canvas: draws the rows that are scrolled into view, finds the node under
+// the pointer, keeps zoom and selection. What happens on a click is the application's business.
 
 const ROW = 20;
 const FONT = '12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
@@ -49,7 +49,8 @@ class FlamePane {
   resize() {
     if (!this.tree || this.scroller.clientWidth === 0) return;
     const { clientWidth, clientHeight } = this.scroller;
-    if (clientWidth === this.wide && clientHeight === this.high && devicePixelRatio === this.ratio) return;
+    if (clientWidth === this.wide && clientHeight === this.high && devicePixelRatio === this.ratio)
+      return;
     const fromRoot = this.height() - this.scroller.scrollTop - this.high;
     const kept = this.scroller.scrollTop;
     this.relayout();
@@ -109,8 +110,9 @@ class FlamePane {
     return context.colors.ofChange(tree.total[node], tree.baseTotal[node]);
   }
 
-  // Boxes are filled into image data, one scan line per row, copied to the row's height: this stays cheap with
-  // a hundred thousand boxes in view, where one canvas call per box does not. Text goes on top.
+  // Boxes are filled into image data, one scan line per row, copied to the row's height: this stays
+  // cheap with a hundred thousand boxes in view, where one canvas call per box does not. Text goes
+  // on top.
   draw() {
     const began = performance.now();
     const { paint, layout } = this;
@@ -141,7 +143,7 @@ class FlamePane {
     paint.textBaseline = 'middle';
     let ink = -1;
     for (let t = 0; t < texts.length; t += 3) {
-      if (texts[t + 2] !== ink) paint.fillStyle = look.ink[ink = texts[t + 2]];
+      if (texts[t + 2] !== ink) paint.fillStyle = look.ink[(ink = texts[t + 2])];
       this.drawText(texts[t], this.rowTop(texts[t + 1]) - top + ROW / 2);
     }
     this.drawnBoxes = boxes;
@@ -158,7 +160,11 @@ class FlamePane {
     line.fill(look.background);
     for (let g = layout.gapRows[row]; g < layout.gapRows[row + 1]; g++) {
       const left = layout.gapLeft.data[g];
-      line.fill(look.gap, Math.round(left * ratio), Math.round((left + layout.gapWidth.data[g]) * ratio));
+      line.fill(
+        look.gap,
+        Math.round(left * ratio),
+        Math.round((left + layout.gapWidth.data[g]) * ratio),
+      );
     }
     for (let b = layout.rows[row]; b < layout.rows[row + 1]; b++) {
       const node = layout.node.data[b];
@@ -271,7 +277,8 @@ class FlamePane {
     const depth = tree.depth[node];
     const box = this.boxOf(node);
     if (key === 'ArrowLeft') return box > layout.rows[depth] ? layout.node.data[box - 1] : -1;
-    if (key === 'ArrowRight') return box + 1 < layout.rows[depth + 1] ? layout.node.data[box + 1] : -1;
+    if (key === 'ArrowRight')
+      return box + 1 < layout.rows[depth + 1] ? layout.node.data[box + 1] : -1;
     if ((key === 'ArrowUp') === this.icicle) return tree.parent[node];
     let best = -1;
     if (depth + 1 >= layout.rowCount) return -1;

@@ -1,4 +1,5 @@
-// Regular-expression search. Each distinct name is tried once; nodes are then matched by a flag per frame.
+// Regular-expression search. Each distinct name is tried once; nodes are then matched by a flag per
+// frame.
 
 class Search {
   constructor(doc) {

@@ -27,19 +27,23 @@ class FunctionView {
       { key: 'module', title: 'Module' },
     ];
     if (!diff) {
-      list.push({ key: 'self', title: 'Self', ...value(table.self, total) },
+      list.push(
+        { key: 'self', title: 'Self', ...value(table.self, total) },
         { key: 'selfShare', title: 'Self %', ...share(table.self, total) },
         { key: 'total', title: 'Total', ...value(table.total, total) },
-        { key: 'totalShare', title: 'Total %', ...share(table.total, total) });
+        { key: 'totalShare', title: 'Total %', ...share(table.total, total) },
+      );
       return list;
     }
     const change = (now, old) => ({ get: (f) => now[f] - old[f], change: true });
-    list.push({ key: 'baseSelf', title: 'Self, old', ...value(table.baseSelf, baseTotal) },
+    list.push(
+      { key: 'baseSelf', title: 'Self, old', ...value(table.baseSelf, baseTotal) },
       { key: 'self', title: 'Self, new', ...value(table.self, total) },
       { key: 'selfChange', title: 'Self change', ...change(table.self, table.baseSelf) },
       { key: 'baseTotal', title: 'Total, old', ...value(table.baseTotal, baseTotal) },
       { key: 'total', title: 'Total, new', ...value(table.total, total) },
-      { key: 'totalChange', title: 'Total change', ...change(table.total, table.baseTotal) });
+      { key: 'totalChange', title: 'Total change', ...change(table.total, table.baseTotal) },
+    );
     return list;
   }
 
@@ -94,18 +98,25 @@ class FunctionView {
       ? this.table.present.filter((f) => search.matches(firstFrame[f]))
       : this.table.present.slice();
     const column = this.list.find((c) => c.key === this.sortKey);
-    const textOf = (f) => names[(column.key === 'module' ? frames.module : frames.name)[firstFrame[f]]];
+    const textOf = (f) =>
+      names[(column.key === 'module' ? frames.module : frames.name)[firstFrame[f]]];
     const nameOf = (f) => names[frames.name[firstFrame[f]]];
     const compareText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
     const sign = this.descending ? -1 : 1;
-    rows.sort(column.get
-      ? (a, b) => sign * (column.get(a) - column.get(b)) || compareText(nameOf(a), nameOf(b)) || a - b
-      : (a, b) => sign * compareText(textOf(a), textOf(b)) || a - b);
+    rows.sort(
+      column.get
+        ? (a, b) =>
+            sign * (column.get(a) - column.get(b)) || compareText(nameOf(a), nameOf(b)) || a - b
+        : (a, b) => sign * compareText(textOf(a), textOf(b)) || a - b,
+    );
     this.order = rows;
     this.current = -1;
     for (const cell of this.head.children) {
       const sorted = cell.dataset.key === this.sortKey;
-      cell.setAttribute('aria-sort', sorted ? (this.descending ? 'descending' : 'ascending') : 'none');
+      cell.setAttribute(
+        'aria-sort',
+        sorted ? (this.descending ? 'descending' : 'ascending') : 'none',
+      );
     }
     this.element.setAttribute('aria-rowcount', String(rows.length + 1));
     this.body.style.height = `${rows.length * TABLE_ROW}px`;
@@ -117,8 +128,10 @@ class FunctionView {
   draw() {
     if (!this.table || this.element.clientHeight === 0) return;
     const first = Math.max(0, Math.floor(this.element.scrollTop / TABLE_ROW) - 4);
-    const count = Math.min(this.order.length - first,
-      Math.ceil(this.element.clientHeight / TABLE_ROW) + 8);
+    const count = Math.min(
+      this.order.length - first,
+      Math.ceil(this.element.clientHeight / TABLE_ROW) + 8,
+    );
     while (this.pool.length < count) this.pool.push(this.newRow());
     for (let i = 0; i < this.pool.length; i++) {
       const row = this.pool[i];
@@ -207,9 +220,11 @@ class FunctionView {
     if (event.key !== 'Enter' && this.current >= 0) {
       const frame = this.functions.firstFrame[this.order[this.current]];
       const f = this.order[this.current];
-      this.context.announce(`${this.context.text.short(frame)}, self `
-        + `${formatValue(this.table.self[f], this.context.unit)}, total `
-        + `${formatValue(this.table.total[f], this.context.unit)}`);
+      this.context.announce(
+        `${this.context.text.short(frame)}, self ` +
+          `${formatValue(this.table.self[f], this.context.unit)}, total ` +
+          `${formatValue(this.table.total[f], this.context.unit)}`,
+      );
     }
   }
 }

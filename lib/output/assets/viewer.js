@@ -17,8 +17,14 @@ class Viewer {
     this.search = new Search(doc);
     const viewer = this;
     this.context = {
-      doc, names: doc.names, frames: doc.frames, unit: doc.unit, wholes: this.wholes,
-      search: this.search, colors: new FrameColors(doc), look: null,
+      doc,
+      names: doc.names,
+      frames: doc.frames,
+      unit: doc.unit,
+      wholes: this.wholes,
+      search: this.search,
+      colors: new FrameColors(doc),
+      look: null,
       text: new FrameText(doc.names, doc.frames),
       announce: (text) => viewer.announce(text),
     };
@@ -42,8 +48,10 @@ class Viewer {
       if (declared === null) return summed;
       const slack = Math.abs(declared) * 1e-9 + 0.5 + Math.abs(doc.pruned.value);
       if (Math.abs(declared - summed) > slack) {
-        this.warnings.push(`The ${what} is given as ${formatCount(declared)}, but the nodes add up to `
-          + `${formatCount(summed)}; shares are of the sum.`);
+        this.warnings.push(
+          `The ${what} is given as ${formatCount(declared)}, but the nodes add up to ` +
+            `${formatCount(summed)}; shares are of the sum.`,
+        );
         return summed;
       }
       return declared;
@@ -64,8 +72,10 @@ class Viewer {
     this.applyTheme();
     byId('loading').hidden = true;
     byId('app').hidden = false;
-    this.graph.canvas.setAttribute('aria-label', `Flame graph of ${clip(doc.title, 200)}, `
-      + `${this.totalsText()}`);
+    this.graph.canvas.setAttribute(
+      'aria-label',
+      `Flame graph of ${clip(doc.title, 200)}, ` + `${this.totalsText()}`,
+    );
     this.markControls();
     this.drawLegend();
     this.graph.show(this.base);
@@ -73,7 +83,8 @@ class Viewer {
   }
 
   hint() {
-    return this.base.weight[0] > 0 ? 'Click a frame to zoom; ? lists the keys.'
+    return this.base.weight[0] > 0
+      ? 'Click a frame to zoom; ? lists the keys.'
       : 'This profile holds no values.';
   }
 
@@ -86,7 +97,9 @@ class Viewer {
 
   // Themes: the system's wish until the reader picks one.
   get theme() {
-    return this.pickedTheme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
+    return (
+      this.pickedTheme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')
+    );
   }
 
   applyTheme() {
@@ -152,7 +165,9 @@ class Viewer {
     this.graph.show(this.invertOn ? this.inverted : this.base);
     this.markControls();
     this.afterDraw();
-    this.announce(this.invertOn ? 'Bottom-up from the running functions' : 'Top-down from the root');
+    this.announce(
+      this.invertOn ? 'Bottom-up from the running functions' : 'Top-down from the root',
+    );
   }
 
   setWidths(mode) {
@@ -177,8 +192,11 @@ class Viewer {
     this.afterDraw();
     const { text, unit } = this.context;
     if (node === 0) this.announce('All frames are shown.');
-    else this.announce(`Zoomed to ${text.short(pane.tree.frame[node])}, `
-      + `${formatValue(pane.tree.total[node], unit)}`);
+    else
+      this.announce(
+        `Zoomed to ${text.short(pane.tree.frame[node])}, ` +
+          `${formatValue(pane.tree.total[node], unit)}`,
+      );
   }
 
   reset() {
@@ -202,11 +220,15 @@ class Viewer {
     const name = text.short(tree.frame[node]);
     const share = formatShare(shareOf(tree.total[node], wholes.total));
     if (!tree.diff) {
-      return `${name}: total ${formatValue(tree.total[node], unit)} (${share}), `
-        + `self ${formatValue(tree.self[node], unit)}`;
+      return (
+        `${name}: total ${formatValue(tree.total[node], unit)} (${share}), ` +
+        `self ${formatValue(tree.self[node], unit)}`
+      );
     }
-    return `${name}: ${formatValue(tree.baseTotal[node], unit)} → `
-      + `${formatValue(tree.total[node], unit)} (${changeText(tree.total[node], tree.baseTotal[node], unit)})`;
+    return (
+      `${name}: ${formatValue(tree.baseTotal[node], unit)} → ` +
+      `${formatValue(tree.total[node], unit)} (${changeText(tree.total[node], tree.baseTotal[node], unit)})`
+    );
   }
 
   setSearch(text) {
@@ -264,8 +286,11 @@ class Viewer {
     const up = mergeCallers(base, sites, frame, doc.frames.count).setWidths(this.widthMode);
     const down = mergeCallees(base, sites, frame, doc.frames.count).setWidths(this.widthMode);
     this.sandwich = {
-      function: f, sites: sites.length, fresh: true,
-      callers: doc.inverted ? down : up, callees: doc.inverted ? up : down,
+      function: f,
+      sites: sites.length,
+      fresh: true,
+      callers: doc.inverted ? down : up,
+      callees: doc.inverted ? up : down,
     };
     this.setView('sandwich');
     this.times.sandwich = performance.now() - began;
@@ -280,12 +305,13 @@ class Viewer {
       return;
     }
     const f = sandwich.function;
-    const number = (value, whole) => `${formatValue(value, doc.unit)} (${formatShare(shareOf(value, whole))})`;
+    const number = (value, whole) =>
+      `${formatValue(value, doc.unit)} (${formatShare(shareOf(value, whole))})`;
     byId('sandwich-name').textContent = context.text.short(this.functions.firstFrame[f]);
     byId('sandwich-numbers').textContent =
-      `total ${number(table.total[f], wholes.total)}, self ${number(table.self[f], wholes.total)}, `
-      + (doc.diff ? `old total ${number(table.baseTotal[f], wholes.baseTotal)}, ` : '')
-      + `${formatCount(sandwich.sites)} ${sandwich.sites === 1 ? 'place' : 'places'}`;
+      `total ${number(table.total[f], wholes.total)}, self ${number(table.self[f], wholes.total)}, ` +
+      (doc.diff ? `old total ${number(table.baseTotal[f], wholes.baseTotal)}, ` : '') +
+      `${formatCount(sandwich.sites)} ${sandwich.sites === 1 ? 'place' : 'places'}`;
     if (!sandwich.fresh) {
       this.callers.resize();
       this.callees.resize();
@@ -294,8 +320,10 @@ class Viewer {
     sandwich.fresh = false;
     this.callers.show(sandwich.callers);
     this.callees.show(sandwich.callees);
-    this.announce(`Callers and callees of ${byId('sandwich-name').textContent}, `
-      + byId('sandwich-numbers').textContent);
+    this.announce(
+      `Callers and callees of ${byId('sandwich-name').textContent}, ` +
+        byId('sandwich-numbers').textContent,
+    );
   }
 
   async copy(text) {
@@ -337,9 +365,12 @@ class Viewer {
     const narrow = this.tooNarrow();
     const parts = [];
     if (this.view !== 'table' && narrow > 0) {
-      parts.push(`${formatCount(narrow)} ${narrow === 1 ? 'frame' : 'frames'} too narrow at this zoom`);
+      parts.push(
+        `${formatCount(narrow)} ${narrow === 1 ? 'frame' : 'frames'} too narrow at this zoom`,
+      );
     }
-    if (this.doc.pruned.nodes > 0) parts.push(`${formatCount(this.doc.pruned.nodes)} left out of the file`);
+    if (this.doc.pruned.nodes > 0)
+      parts.push(`${formatCount(this.doc.pruned.nodes)} left out of the file`);
     if (this.view === 'graph' && this.invertOn && this.inverted.leftOut > 0) {
       parts.push(`${formatCount(this.inverted.leftOut)} rare paths not followed to the root`);
     }
@@ -351,20 +382,27 @@ class Viewer {
     const entries = [];
     if (this.doc.diff) {
       const change = (step) => colors.byChange[step].css[0];
-      entries.push(['only old', change(ONLY_OLD)], ['less', change(0)], ['same', change(CHANGE_STEPS)],
-        ['more', change(2 * CHANGE_STEPS)], ['only new', change(ONLY_NEW)]);
+      entries.push(
+        ['only old', change(ONLY_OLD)],
+        ['less', change(0)],
+        ['same', change(CHANGE_STEPS)],
+        ['more', change(2 * CHANGE_STEPS)],
+        ['only new', change(ONLY_NEW)],
+      );
     } else {
       const middle = (kind) => colors.byKind[kind * VARIANTS + 6].css[0];
       colors.kinds.forEach((used, kind) => {
         if (used && kind > 0 && kind !== LEFT_OUT) entries.push([KINDS[kind], middle(kind)]);
       });
     }
-    byId('legend').replaceChildren(...entries.map(([label, color]) => {
-      const entry = document.createElement('span');
-      const chip = document.createElement('i');
-      chip.style.background = color;
-      entry.append(chip, label);
-      return entry;
-    }));
+    byId('legend').replaceChildren(
+      ...entries.map(([label, color]) => {
+        const entry = document.createElement('span');
+        const chip = document.createElement('i');
+        chip.style.background = color;
+        entry.append(chip, label);
+        return entry;
+      }),
+    );
   }
 }
