@@ -46,6 +46,9 @@ void deflate_gzip(std::span<const char> input, int level, Buffer &output);
 /// Raw deflate, for the data of the HTML file.
 void deflate_raw(std::span<const char> input, int level, Buffer &output);
 
+/// Whether this build reads lz4.
+bool has_lz4() noexcept;
+
 bool is_gzip(std::span<const uint8_t> input) noexcept;
 bool is_zlib(std::span<const uint8_t> input) noexcept;
 bool is_zstd(std::span<const uint8_t> input) noexcept;

@@ -93,6 +93,10 @@ bool is_lz4(std::span<const uint8_t> input) noexcept {
   return first_magic(input) == kLz4Magic;
 }
 
+bool has_lz4() noexcept {
+  return PROFCORE_HAVE_LZ4 != 0;
+}
+
 InflateResult inflate_zstd_lossy(std::span<const uint8_t> input, const Context &context) {
   const uint64_t limit = context.limits.max_inflated_bytes;
   const ZstdContext zstd = new_zstd();
