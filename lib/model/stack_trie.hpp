@@ -28,6 +28,10 @@ public:
   StackTrie() : seed_{random_hash_seed()} { nodes_.push_back({0, 0}); }
 
   StackId child(StackId parent, uint32_t location) {
+    // A stack added whole lies in a row: the first child of most nodes is the next one.
+    const size_t next = size_t{parent} + 1;
+    if (next < nodes_.size() && nodes_[next].parent == parent && nodes_[next].location == location)
+      return static_cast<StackId>(next);
     const uint64_t key = pack(parent, location);
     return index_.find_or_insert(
         hash_u64(key, seed_),
