@@ -372,6 +372,12 @@ Profile Filter::build() {
 
   const std::span<const StackNode> nodes = profile_.stacks.nodes();
   mark_callers(profile_.stacks, states_.span(), kUsed);
+  if (!drop_ && !hide_ && !show_ && !show_from_) {
+    // Stacks stay as they are, so their number is known; else many may become one.
+    size_t used = 0;
+    for (const uint8_t state : states_) used += state / kUsed;
+    result.stacks.reserve(used + 1);
+  }
   PodVector<StackId> mapped;
   mapped.resize_uninitialized(nodes.size());
   mapped[0] = 0;
