@@ -24,6 +24,7 @@ constexpr std::array kInput = {
            "what the inputs are: pprof, pprof-legacy, collapsed; default: find out"},
     Option{"strict", 0, "", "damage that could be stepped over is an error"},
     Option{"collapsed-type", 0, "T/U", "what collapsed counts are, e.g. cpu/microseconds"},
+    Option{"lines", 0, "", "collapsed: every line is one sample and has no count"},
     Option{"max-memory", 0, "MIB", "bound of an inflated input and of the result"},
 };
 constexpr std::array kFilter = {
@@ -195,6 +196,7 @@ profcore::Profile open_profile(const std::string &path, const Arguments &argumen
   options.context = &context;
   if (arguments.has("format")) options.format = format_by_name(arguments.get("format"));
   options.strict = arguments.has("strict") ? 1 : 0;
+  options.collapsed_lines = arguments.has("lines") ? 1 : 0;
   const std::string collapsed = arguments.get("collapsed-type");
   const size_t slash = collapsed.find('/');
   const std::string type = collapsed.substr(0, slash);

@@ -57,7 +57,7 @@ int run_command(const Command &command, std::span<char *const> words) {
       return kExitInterrupted;
     }
     std::string text = error.what();
-    if (error.offset() != PROFCORE_NO_OFFSET) text += fmt::format(" (at byte {})", error.offset());
+    if (error.offset() != PROFCORE_NO_OFFSET && error.status() != PROFCORE_ERR_INVALID_ARGUMENT) text += fmt::format(" (at byte {})", error.offset());
     print_error(text);
     return exit_code(error.status());
   } catch (const std::exception &error) {

@@ -60,7 +60,7 @@ typedef struct profcore_decode_options {
   profcore_format format;          /**< UNKNOWN = find out */
   int32_t strict;                  /**< 1: damage that could be stepped over is an error */
   int32_t apply_drop_frames;       /**< 1: remove frames by the profile's own drop_frames */
-  int32_t reserved0;
+  int32_t collapsed_lines;         /**< 1: every line is one sample and has no count */
   const char *collapsed_type;      /**< what collapsed counts are; NULL = "samples" */
   const char *collapsed_unit;      /**< and their unit; NULL = "count" */
   uint64_t reserved[4];

@@ -27,6 +27,7 @@ profcore_profile *decode_with(std::span<const uint8_t> bytes, const profcore_dec
   options.format = static_cast<Format>(given.format);
   options.strict = given.strict != 0;
   options.apply_drop_frames = given.apply_drop_frames != 0;
+  options.collapsed_lines = given.collapsed_lines != 0;
   options.collapsed_type = text_or_empty(given.collapsed_type);
   options.collapsed_unit = text_or_empty(given.collapsed_unit);
   return new profcore_profile{decode(bytes, options)};

@@ -258,6 +258,9 @@ size_t Profile::default_type() const noexcept {
   if (meta.default_type != 0)
     for (size_t i = 0; i < sample_types_.size(); ++i)
       if (sample_types_[i].type == meta.default_type) return i;
+  for (size_t i = sample_types_.size(); i-- > 0;)
+    if (std::any_of(values_[i].begin(), values_[i].end(), [](int64_t value) { return value != 0; }))
+      return i;
   return sample_types_.empty() ? 0 : sample_types_.size() - 1;
 }
 

@@ -214,7 +214,8 @@ public:
   /// Gives every row a timestamp (0 where it has none), to be written; nothing without rows.
   std::span<int64_t> add_timestamps();
 
-  /// The column named by `meta.default_type`, else the last one (pprof's rule). There must be one.
+  /// The column named by `meta.default_type`, else the last one with any value but 0, else the last
+  /// (pprof's rule is the last, which in profiles with many columns often has nothing to show).
   size_t default_type() const noexcept;
   /// The column with that type name ("cpu", or "cpu/nanoseconds"), or SIZE_MAX.
   size_t find_type(std::string_view name) const noexcept;

@@ -145,9 +145,8 @@ Run run_all(const std::vector<char> &input) {
   });
   step("filter", [&] {
     profcore_filter_options options = PROFCORE_INIT(profcore_filter_options);
-#if PROFCORE_TEST_RE2
-    options.hide = "no such name";
-#endif
+    // No regex: RE2 itself leaks, and prints, when an allocation fails inside it.
+    options.drop_frames = 1;
     return profcore_profile_filter(merged, &options, &filtered, &err);
   });
   step("pprof", write_profile(PROFCORE_OUTPUT_PPROF));

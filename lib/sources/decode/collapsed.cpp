@@ -288,8 +288,10 @@ void CollapsedReader::check_limits() const {
 void CollapsedReader::line_problem(std::string_view what, std::string_view line) {
   if (!options_.strict && problems_told_ >= kMaxLineWarnings) return;
   ++problems_told_;
-  const std::string message = fmt::format("line {}: {}: '{}'", line_number_, what, excerpt(line));
-  if (options_.strict) throw Error{Status::kMalformed, message, offset_of(line)};
+  const std::string message = fmt::format("{}: '{}'", what, excerpt(line));
+  if (options_.strict)
+    throw Error{Status::kMalformed, fmt::format("line {}: {}", line_number_, message),
+                offset_of(line)};
   profile_.warn(message, offset_of(line), line_number_);
 }
 
