@@ -13,6 +13,8 @@ namespace profcore {
 /// Grows or shrinks a block; throws std::bad_alloc and leaves the old block as it was. Large blocks
 /// ask for huge pages: first-touch page faults cost more than decoding does.
 void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes);
+/// Frees a block of `reallocate_pages`; `bytes` is what was asked for.
+void release_pages(void *block, size_t bytes) noexcept;
 
 /// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel
 /// moves pages instead of copying them) and `resize_uninitialized` touches no memory.
@@ -26,7 +28,7 @@ public:
         capacity_{std::exchange(other.capacity_, 0)} {}
   PodVector &operator=(PodVector &&other) noexcept {
     if (this != &other) {
-      std::free(data_);
+      release();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
       capacity_ = std::exchange(other.capacity_, 0);
@@ -41,7 +43,7 @@ public:
     }
     return *this;
   }
-  ~PodVector() { std::free(data_); }
+  ~PodVector() { release(); }
 
   T *data() noexcept { return data_; }
   const T *data() const noexcept { return data_; }
@@ -72,7 +74,7 @@ public:
   }
   void shrink_to_fit() {
     if (size_ == 0) {
-      std::free(data_);
+      release();
       data_ = nullptr;
       capacity_ = 0;
     } else if (size_ < capacity_) {
@@ -107,6 +109,7 @@ public:
   }
 
 private:
+  void release() noexcept { release_pages(data_, capacity_ * sizeof(T)); }
   void grow(size_t needed) {
     size_t capacity = capacity_ < 16 ? 16 : capacity_ + capacity_ / 2;
     set_capacity(capacity < needed ? needed : capacity);
