@@ -477,7 +477,7 @@ void CollapsedReader::walk_batch() {
       Walk &walk = walks_[i];
       if (walk.depth != depth) continue;
       walk.hash = stacks.hash_of(task_stacks_[walk.parent], task_locations_[walk.next]);
-      stacks.prefetch_slot(walk.hash);
+      stacks.prefetch_slot(task_stacks_[walk.parent], walk.hash);
     }
     for (size_t i = 0; i < active; ++i)
       if (walks_[i].depth == depth) stacks.prefetch_node(walks_[i].hash);
