@@ -232,6 +232,17 @@ Bytes inflate_lz4(std::span<const uint8_t> input, const Context &context) {
   return or_throw(inflate_lz4_lossy(input, context));
 }
 
+bool zlib_inflates(std::span<const uint8_t> input) {
+  uint8_t output[1024];
+  ZStream stream{15};
+  stream.next_in = const_cast<uint8_t *>(input.data());
+  stream.avail_in = static_cast<uInt>(std::min<size_t>(input.size(), kStreamStep));
+  stream.next_out = output;
+  stream.avail_out = sizeof output;
+  const int status = ::inflate(&stream, Z_SYNC_FLUSH);
+  return status == Z_STREAM_END || (status == Z_OK && stream.avail_out == 0);
+}
+
 Bytes inflate_prefix(std::span<const uint8_t> input, size_t max_output) {
   // Empty members and frames give no output: looking must cost no more for a large file.
   input =

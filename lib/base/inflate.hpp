@@ -46,6 +46,9 @@ void deflate_gzip(std::span<const char> input, int level, Buffer &output);
 /// Raw deflate, for the data of the HTML file.
 void deflate_raw(std::span<const char> input, int level, Buffer &output);
 
+/// Whether what is_zlib() takes for zlib inflates to its end or for a good while: its two bytes of
+/// header are also the start of ordinary text ("x^2").
+bool zlib_inflates(std::span<const uint8_t> input);
 /// Whether this build reads lz4.
 bool has_lz4() noexcept;
 

@@ -206,7 +206,7 @@ Compression detect_compression(std::span<const uint8_t> bytes) {
   if (is_gzip(bytes)) return Compression::kGzip;
   if (is_zstd(bytes)) return Compression::kZstd;
   if (is_lz4(bytes)) return Compression::kLz4;
-  if (is_zlib(bytes) && !inflate_prefix(bytes, 64).empty()) return Compression::kZlib;
+  if (is_zlib(bytes) && zlib_inflates(bytes)) return Compression::kZlib;
   constexpr std::array<uint8_t, 4> kZip{'P', 'K', 3, 4};
   if (bytes.size() >= 30 && std::equal(kZip.begin(), kZip.end(), bytes.begin()))
     return Compression::kZip;
