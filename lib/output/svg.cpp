@@ -207,11 +207,13 @@ private:
       add(fmt::format("{} frames narrower than {:g} px not drawn", layout_.left_out,
                       options_.min_width_px));
     if (tree_.pruned_nodes != 0)
-      add(fmt::format("{} small frames pruned ({})", tree_.pruned_nodes,
+      add(fmt::format("{} small subtrees pruned ({})", tree_.pruned_nodes,
                       humanise_named(tree_.pruned_value, unit_)));
     if (layout_.without_width != 0)
       add(fmt::format("{} frames {}", layout_.without_width,
                       tree_.is_diff() ? "only in the profile before" : "without a positive value"));
+    if (tree_.is_diff() && !layout_.bars.empty())
+      add("red: the share grew, blue: it shrank, purple: new");
     if (note.empty()) return;
     print("<text class=\"d\" x=\"{:.0f}\" y=\"{:.0f}\">", kMargin, height_ - 12);
     append_line(note, 6.4);
