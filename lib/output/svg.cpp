@@ -212,6 +212,7 @@ private:
     if (layout_.without_width != 0)
       add(fmt::format("{} frames {}", layout_.without_width,
                       tree_.is_diff() ? "only in the profile before" : "without a positive value"));
+    if (tree_.saturated) add("sums beyond 64 bits were cut off");
     if (tree_.is_diff() && !layout_.bars.empty())
       add("red: the share grew, blue: it shrank, purple: new");
     if (note.empty()) return;
