@@ -42,9 +42,10 @@ void add_tree_outputs(const FlameTree &tree, const std::string &name, bool icicl
   make(outputs, name + ".flame.json", [&](Buffer &out) { write_flame_json(tree, {}, out); });
   make(outputs, name + ".flamebearer.json",
        [&](Buffer &out) { write_flamebearer(tree, "golden", {}, out); });
+  const std::string title = "Golden <" + name + ">";
   make(outputs, name + ".svg", [&](Buffer &out) {
     RenderOptions options;
-    options.title = "Golden <" + name + ">";
+    options.title = title;
     options.icicle = icicle;
     options.min_width_px = 12;
     write_svg(tree, options, out);
