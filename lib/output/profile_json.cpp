@@ -52,11 +52,13 @@ private:
   void address(std::string_view key, uint64_t value) {
     json_.member(key, std::string_view{fmt::format("{:#x}", value)});
   }
-  template <class Values> void column(std::string_view key, const Values &values) {
-    json_.key(key);
-    json_.begin_array();
-    for (const auto value : values) {
-      if constexpr (std::is_signed_v<std::remove_cvref_t<decltype(value)>>)
+  template <class T> void column(std::string_view key, std::span<const T> values) {
+    table(key);
+    column_values(values);
+  }
+  template <class T> void column_values(std::span<const T> values) {
+    for (const T value : values) {
+      if constexpr (std::is_signed_v<T>)
         json_.number(int64_t{value});
       else
         json_.number(uint64_t{value});
@@ -64,12 +66,10 @@ private:
     }
     json_.end_array();
   }
-  /// A new line before each table and row keeps the file fit for line tools and for eyes.
   void table(std::string_view key) {
     json_.key(key);
     json_.begin_array();
   }
-  void row() { step(); }
 
   void write_meta() {
     const Metadata &meta = profile_.meta;
@@ -118,7 +118,7 @@ private:
     table("modules");
     json_.null();
     for (const Module &module : profile_.modules().subspan(1)) {
-      row();
+      step();
       json_.begin_object();
       json_.member("path", profile_.text(module.path));
       text("build_id", module.build_id);
@@ -134,7 +134,7 @@ private:
     table("functions");
     json_.null();
     for (const Function &function : profile_.functions().subspan(1)) {
-      row();
+      step();
       json_.begin_object();
       json_.member("name", profile_.text(function.name));
       if (function.system_name != function.name) text("system_name", function.system_name);
@@ -150,7 +150,7 @@ private:
     json_.null();
     const auto locations = profile_.locations();
     for (LocationId id = 1; id < locations.size(); ++id) {
-      row();
+      step();
       const Location &location = locations[id];
       json_.begin_object();
       address("address", location.address);
@@ -195,7 +195,7 @@ private:
   void write_label_sets() {
     table("label_sets");
     for (LabelSetId set = 0; set < profile_.label_set_count(); ++set) {
-      row();
+      step();
       json_.begin_array();
       for (const Label &label : profile_.labels_of(set)) {
         json_.begin_object();
@@ -223,11 +223,7 @@ private:
     table("values");
     for (size_t type = 0; type < profile_.sample_types().size(); ++type) {
       json_.begin_array();
-      for (const int64_t value : profile_.values(type)) {
-        json_.number(value);
-        step();
-      }
-      json_.end_array();
+      column_values(profile_.values(type));
     }
     json_.end_array();
     json_.end_object();

@@ -204,18 +204,25 @@ private:
       note += text;
     };
     if (layout_.left_out != 0)
-      add(fmt::format("{} frames narrower than {:g} px not drawn", layout_.left_out,
+      add(fmt::format("{} narrower than {:g} px not drawn", counted(layout_.left_out, "frame"),
                       options_.min_width_px));
     if (tree_.pruned_nodes != 0)
-      add(fmt::format("{} small frames pruned ({})", tree_.pruned_nodes,
+      add(fmt::format("{} pruned ({})", counted(tree_.pruned_nodes, "small subtree"),
                       humanise_named(tree_.pruned_value, unit_)));
     if (layout_.without_width != 0)
-      add(fmt::format("{} frames {}", layout_.without_width,
+      add(fmt::format("{} {}", counted(layout_.without_width, "frame"),
                       tree_.is_diff() ? "only in the profile before" : "without a positive value"));
+    if (tree_.saturated) add("sums beyond 64 bits were cut off");
+    if (tree_.is_diff() && !layout_.bars.empty())
+      add("red: the share grew, blue: it shrank, purple: new");
     if (note.empty()) return;
     print("<text class=\"d\" x=\"{:.0f}\" y=\"{:.0f}\">", kMargin, height_ - 12);
     append_line(note, 6.4);
     append("</text>\n", output_);
+  }
+
+  static std::string counted(uint64_t count, const char *noun) {
+    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
   }
 
   const FlameTree &tree_;

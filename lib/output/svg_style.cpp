@@ -24,7 +24,7 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
-    Family{'u', 18, 48, 88},   // native code
+    Family{'u', 16, 43, 88},   // native code
     Family{'k', 352, 368, 62}, // kernel
     Family{'j', 92, 140, 48},  // Java and other managed code
     Family{'p', 198, 222, 66}, // Python
@@ -90,7 +90,7 @@ void append_families(bool dark, Buffer &output) {
       // Neighbouring shades differ in lightness too, or bars of one family run together.
       const int spread = (step * 5) % static_cast<int>(kShades);
       const int lightness = dark ? 27 + spread : 68 + spread * 3 / 2;
-      const int saturation = dark ? family.saturation * 11 / 20 : family.saturation;
+      const int saturation = dark ? family.saturation * 3 / 5 : family.saturation;
       append_rule(fmt::format("{}{}", family.letter, shade), hex_colour(hue, saturation, lightness),
                   output);
     }

@@ -77,6 +77,7 @@ void append_table_head(const FlameTree &tree, Buffer &output) {
                     tree.normalised ? " (normalised)" : "", humanise_difference(total, base, unit));
   }
   head += '\n';
+  if (tree.saturated) head += "Sums beyond 64 bits were cut off.\n";
   append(head, output);
 }
 

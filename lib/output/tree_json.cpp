@@ -24,6 +24,7 @@ void write_tree_header(const FlameTree &tree, std::string_view format, JsonWrite
   if (tree.period != 0) json.member("period", tree.period);
   json.member("inverted", tree.inverted);
   json.member("diff", tree.is_diff());
+  if (tree.saturated) json.member("saturated", true);
   json.member("total", tree.size() == 0 ? int64_t{0} : tree.total[0]);
   if (tree.is_diff()) {
     json.member("base_total", tree.base_total[0]);

@@ -82,3 +82,58 @@ TEST_CASE("a name cannot add cells or lines") {
                   "b\xef\xbf\xbd"
                   "c\t") != std::string::npos);
 }
+
+TEST_CASE("top table adds up and cuts names to the terminal") {
+  TreeBuilder builder{"cpu", "nanoseconds"};
+  builder.add({"main", "a_function_with_a_rather_long_name"}, 3000).add({"main"}, 1000);
+  TableOptions options;
+  options.width = 60;
+  options.limit = 1;
+  Buffer out;
+  write_top_table(builder.build(), options, out);
+  CHECK(text(out) == "Type: cpu (nanoseconds)\n"
+                     "Total: 4us\n"
+                     "Shown: 1 of 2 frames, 3us self (75.00%)\n"
+                     "\n"
+                     "self   self%    sum%  total  total%  name\n"
+                     " 3us  75.00%  75.00%    3us  75.00%  a_function_with_a_rath\xe2\x80\xa6\n");
+  options = {};
+  options.tsv = true;
+  out.clear();
+  write_top_table(builder.build(), options, out);
+  CHECK(text(out) == "name\tfile\tline\tmodule\tkind\tself\ttotal\n"
+                     "a_function_with_a_rather_long_name\t\t0\t\tunknown\t3000\t3000\n"
+                     "main\t\t0\t\tunknown\t1000\t4000\n");
+}
+
+TEST_CASE("top table of a diff shows the change against the total before") {
+  TreeBuilder builder{"n", "count"};
+  builder.add({"f"}, 30, 10).add({"g"}, 0, 10);
+  TableOptions options;
+  options.order = TopOrder::kDelta;
+  Buffer out;
+  write_top_table(builder.build(), options, out);
+  const std::string table = text(out);
+  CHECK(table.find("Total: 30, before 20, change +10\n") != std::string::npos);
+  CHECK(table.find("  30      10     +20  100.00%     30      10     +20  100.00%  f\n") !=
+        std::string::npos);
+  CHECK(table.find("   0      10     -10  -50.00%      0      10     -10  -50.00%  g\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("peek table puts a function between callers and callees") {
+  TreeBuilder builder{"n", "count"};
+  builder.add({"main", "f", "g"}, 6).add({"other", "f"}, 2);
+  Buffer out;
+  write_peek_table(builder.build(), "^f$", out);
+  const std::string table = text(out);
+  const size_t caller = table.find("    6  75.00%  |   main\n");
+  const size_t function = table.find("   2  25.00%      8  100.00%                 | f\n");
+  const size_t callee = table.find("    6  75.00%  |   g\n");
+  CHECK(caller != std::string::npos);
+  CHECK(function != std::string::npos);
+  CHECK(callee != std::string::npos);
+  CHECK(caller < function);
+  CHECK(function < callee);
+  CHECK_THROWS_AS(write_peek_table(builder.build(), "nowhere", out), Error);
+}
