@@ -27,7 +27,7 @@ void ProfileBuilder::damage(std::string_view what, const TextLine &line) {
   if (options_.strict) throw Error{Status::kMalformed, text, line.offset};
   if (!first_damage_) first_damage_.emplace(Status::kMalformed, text, line.offset);
   profile.warn(what, line.offset, line.number);
-  profile.count("skipped_lines");
+  profile.count("damaged_lines");
 }
 
 void ProfileBuilder::damage_at(std::string_view what, uint64_t offset) {
@@ -35,6 +35,15 @@ void ProfileBuilder::damage_at(std::string_view what, uint64_t offset) {
   if (!first_damage_) first_damage_.emplace(Status::kMalformed, std::string{what}, offset);
   profile.warn(what, offset);
   profile.count("damaged_parts");
+}
+
+void ProfileBuilder::read_stack(std::string_view text, const TextLine &line,
+                                std::vector<uint64_t> &out) {
+  out.clear();
+  if (!read_addresses(text, out))
+    damage(fmt::format("the stack is cut after {} frames: what follows is no 64-bit address",
+                       out.size()),
+           line);
 }
 
 void ProfileBuilder::checkpoint(uint64_t offset) const {

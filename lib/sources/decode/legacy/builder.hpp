@@ -35,6 +35,9 @@ public:
   /// Something that could not be read: an error in strict mode, else a warning and a counter.
   void damage(std::string_view what, const TextLine &line);
   void damage_at(std::string_view what, uint64_t offset);
+  /// The addresses of a sample, after its '@'. At one that cannot be read the stack is cut, with
+  /// damage: the sample's values still count.
+  void read_stack(std::string_view text, const TextLine &line, std::vector<uint64_t> &out);
   /// Reports progress now and then; throws when cancelled.
   void tick(uint64_t offset) {
     if ((++ticks_ & 1023) == 0) checkpoint(offset);
