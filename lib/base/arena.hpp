@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace profcore {
@@ -12,6 +13,19 @@ namespace profcore {
 /// Bump allocator for bytes that live as long as the arena. Addresses never change.
 class Arena {
 public:
+  Arena() = default;
+  // A moved-from arena must not go on handing out the other's block.
+  Arena(Arena &&other) noexcept
+      : blocks_{std::move(other.blocks_)}, next_{std::exchange(other.next_, nullptr)},
+        left_{std::exchange(other.left_, 0)}, bytes_{std::exchange(other.bytes_, 0)} {}
+  Arena &operator=(Arena &&other) noexcept {
+    blocks_ = std::move(other.blocks_);
+    next_ = std::exchange(other.next_, nullptr);
+    left_ = std::exchange(other.left_, 0);
+    bytes_ = std::exchange(other.bytes_, 0);
+    return *this;
+  }
+
   char *allocate(size_t size) {
     if (size > left_) add_block(size);
     char *at = next_;

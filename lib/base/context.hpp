@@ -11,7 +11,7 @@ namespace profcore {
 struct Limits {
   uint64_t max_input_bytes = UINT64_C(8) << 30;
   uint64_t max_inflated_bytes = UINT64_C(4) << 30;
-  uint64_t max_strings = UINT64_C(64) << 20;      ///< distinct strings, functions or locations
+  uint64_t max_strings = UINT64_C(64) << 20; ///< distinct strings, functions or locations
   uint64_t max_samples = UINT64_C(1) << 31;
   uint64_t max_stack_depth = UINT64_C(1) << 20;   ///< frames of one stack
   uint64_t max_result_bytes = UINT64_C(16) << 30; ///< what the result may hold

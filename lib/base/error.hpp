@@ -26,7 +26,8 @@ enum class Status : int32_t {
 
 constexpr uint64_t kNoOffset = UINT64_MAX;
 
-/// An expected failure inside lib/. `offset` is a byte offset into the (inflated) input, or kNoOffset.
+/// An expected failure inside lib/. `offset` is a byte offset into the (inflated) input, or
+/// kNoOffset.
 class Error : public std::exception {
 public:
   Error(Status status, std::string message, uint64_t offset = kNoOffset)

@@ -19,7 +19,8 @@ inline uint64_t hash_bytes(std::string_view text, uint64_t seed) noexcept {
   return hash_bytes(text.data(), text.size(), seed);
 }
 
-/// Folded 64x64->128 multiply: one multiplication, all bits of the key reach all bits of the result.
+/// Folded 64x64->128 multiply: one multiplication, all bits of the key reach all bits of the
+/// result.
 inline uint64_t hash_u64(uint64_t key, uint64_t seed) noexcept {
   const uint128_t product =
       static_cast<uint128_t>(key ^ seed) * ((seed << 1 ^ UINT64_C(0x9e3779b97f4a7c15)) | 1);

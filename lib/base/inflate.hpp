@@ -5,18 +5,37 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace profcore {
 
 using Bytes = PodVector<uint8_t>;
 
-/// Whole-buffer inflaters. Each stops with kLimit past `limits.max_inflated_bytes` and with
-/// kMalformed and the input offset on damage. Gzip may hold several members, zstd and lz4 several
-/// frames (skippable ones too).
+/// What an inflater could read. Damage does not throw here: a profile cut short on its way is still
+/// worth showing. Data before the damage is what the compressor put in (but not checked by a sum).
+struct InflateResult {
+  Bytes data;
+  uint64_t consumed = 0; ///< input bytes of everything that was whole
+  uint64_t trailing =
+      0;              ///< bytes after the last member or frame that are not one (zeros not counted)
+  std::string damage; ///< empty = none; else one line
+  uint64_t damage_offset = kNoOffset; ///< in the compressed input
+};
+
+/// Whole-buffer inflaters. Gzip may hold several members, zstd and lz4 several frames (skippable
+/// ones too). They throw kLimit past `limits.max_inflated_bytes`, kCancelled and std::bad_alloc;
+/// sizes in headers and trailers are hints that never make them take memory the input could not
+/// fill.
+InflateResult inflate_gzip_lossy(std::span<const uint8_t> input, const Context &context);
+InflateResult inflate_zlib_lossy(std::span<const uint8_t> input, const Context &context);
+InflateResult inflate_zstd_lossy(std::span<const uint8_t> input, const Context &context);
+/// kUnsupported when built without lz4.
+InflateResult inflate_lz4_lossy(std::span<const uint8_t> input, const Context &context);
+
+/// The same, with damage thrown as kMalformed and the input offset. Trailing bytes are ignored.
 Bytes inflate_gzip(std::span<const uint8_t> input, const Context &context);
 Bytes inflate_zlib(std::span<const uint8_t> input, const Context &context);
 Bytes inflate_zstd(std::span<const uint8_t> input, const Context &context);
-/// kUnsupported when built without lz4.
 Bytes inflate_lz4(std::span<const uint8_t> input, const Context &context);
 
 /// The first `max_output` bytes at most, for sniffing; damage just ends the prefix.
@@ -26,6 +45,9 @@ Bytes inflate_prefix(std::span<const uint8_t> input, size_t max_output);
 void deflate_gzip(std::span<const char> input, int level, Buffer &output);
 /// Raw deflate, for the data of the HTML file.
 void deflate_raw(std::span<const char> input, int level, Buffer &output);
+
+/// Whether this build reads lz4.
+bool has_lz4() noexcept;
 
 bool is_gzip(std::span<const uint8_t> input) noexcept;
 bool is_zlib(std::span<const uint8_t> input) noexcept;

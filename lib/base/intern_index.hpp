@@ -29,6 +29,16 @@ public:
     if (!slots_.empty()) __builtin_prefetch(&slots_[fold(hash) & (slots_.size() - 1)]);
   }
 
+  /// The first entry whose hash bits agree, unproved, or kNotFound when there is none: for callers
+  /// that prefetch entries before they compare them.
+  uint32_t candidate(uint64_t hash) const noexcept {
+    if (slots_.empty()) return kNotFound;
+    const uint32_t tag = fold(hash);
+    const size_t mask = slots_.size() - 1;
+    for (size_t at = tag & mask;; at = (at + 1) & mask)
+      if (slots_[at].id == kNotFound || slots_[at].tag == tag) return slots_[at].id;
+  }
+
   template <class Equal> uint32_t find(uint64_t hash, Equal &&equal) const {
     if (slots_.empty()) return kNotFound;
     const uint32_t tag = fold(hash);
@@ -64,7 +74,9 @@ private:
     uint32_t id;
   };
 
-  static uint32_t fold(uint64_t hash) noexcept { return static_cast<uint32_t>(hash ^ (hash >> 32)); }
+  static uint32_t fold(uint64_t hash) noexcept {
+    return static_cast<uint32_t>(hash ^ (hash >> 32));
+  }
 
   void rehash(size_t capacity) {
     PodVector<Slot> grown;

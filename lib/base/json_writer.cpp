@@ -48,9 +48,15 @@ void JsonWriter::string(std::string_view text) {
       flush();
       constexpr char kHex[] = "0123456789abcdef";
       switch (c) {
-      case '\n': output_.put_literal("\\n"); break;
-      case '\t': output_.put_literal("\\t"); break;
-      case '\r': output_.put_literal("\\r"); break;
+      case '\n':
+        output_.put_literal("\\n");
+        break;
+      case '\t':
+        output_.put_literal("\\t");
+        break;
+      case '\r':
+        output_.put_literal("\\r");
+        break;
       default:
         output_.put_literal("\\u00");
         output_.put(kHex[c >> 4]);
@@ -88,9 +94,13 @@ void JsonWriter::number(double value) {
   output_.put(text, static_cast<size_t>(end - text));
 }
 
-void JsonWriter::boolean(bool value) { raw(value ? "true" : "false"); }
+void JsonWriter::boolean(bool value) {
+  raw(value ? "true" : "false");
+}
 
-void JsonWriter::null() { raw("null"); }
+void JsonWriter::null() {
+  raw("null");
+}
 
 void JsonWriter::raw(std::string_view json) {
   separate();

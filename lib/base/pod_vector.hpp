@@ -13,9 +13,11 @@ namespace profcore {
 /// Grows or shrinks a block; throws std::bad_alloc and leaves the old block as it was. Large blocks
 /// ask for huge pages: first-touch page faults cost more than decoding does.
 void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes);
+/// Frees a block of `reallocate_pages`; `bytes` is what was asked for.
+void release_pages(void *block, size_t bytes) noexcept;
 
-/// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel moves
-/// pages instead of copying them) and `resize_uninitialized` touches no memory.
+/// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel
+/// moves pages instead of copying them) and `resize_uninitialized` touches no memory.
 template <class T> class PodVector {
   static_assert(std::is_trivially_copyable_v<T>);
 
@@ -26,7 +28,7 @@ public:
         capacity_{std::exchange(other.capacity_, 0)} {}
   PodVector &operator=(PodVector &&other) noexcept {
     if (this != &other) {
-      std::free(data_);
+      release();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
       capacity_ = std::exchange(other.capacity_, 0);
@@ -41,7 +43,7 @@ public:
     }
     return *this;
   }
-  ~PodVector() { std::free(data_); }
+  ~PodVector() { release(); }
 
   T *data() noexcept { return data_; }
   const T *data() const noexcept { return data_; }
@@ -72,7 +74,7 @@ public:
   }
   void shrink_to_fit() {
     if (size_ == 0) {
-      std::free(data_);
+      release();
       data_ = nullptr;
       capacity_ = 0;
     } else if (size_ < capacity_) {
@@ -89,25 +91,32 @@ public:
     for (size_t i = old; i < size; ++i) data_[i] = value;
   }
   void push_back(T value) {
-    if (size_ == capacity_) [[unlikely]] grow(size_ + 1);
+    if (size_ == capacity_) [[unlikely]]
+      grow(size_ + 1);
     data_[size_++] = value;
   }
+  /// `values` may be a part of this vector.
   void append(std::span<const T> values) {
     if (values.empty()) return;
     const size_t old = size_;
+    const auto inside = reinterpret_cast<uintptr_t>(values.data()) -
+                        reinterpret_cast<uintptr_t>(data_); // bytes, wraps when outside
+    if (values.size() > SIZE_MAX / sizeof(T) - size_) throw std::bad_alloc{};
     resize_uninitialized(size_ + values.size());
-    std::memcpy(static_cast<void *>(data_ + old), values.data(), values.size_bytes());
+    const void *from = inside < old * sizeof(T) ? reinterpret_cast<const char *>(data_) + inside
+                                                : reinterpret_cast<const char *>(values.data());
+    std::memcpy(static_cast<void *>(data_ + old), from, values.size_bytes());
   }
 
 private:
+  void release() noexcept { release_pages(data_, capacity_ * sizeof(T)); }
   void grow(size_t needed) {
     size_t capacity = capacity_ < 16 ? 16 : capacity_ + capacity_ / 2;
     set_capacity(capacity < needed ? needed : capacity);
   }
   void set_capacity(size_t capacity) {
     if (capacity > SIZE_MAX / sizeof(T)) throw std::bad_alloc{};
-    data_ = static_cast<T *>(
-        reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
+    data_ = static_cast<T *>(reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
     capacity_ = capacity;
   }
 

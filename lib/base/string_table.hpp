@@ -49,6 +49,10 @@ public:
   }
   std::string_view operator[](StringId id) const noexcept { return view(id); }
   size_t size() const noexcept { return entries_.size(); }
+  void reserve(size_t strings) {
+    entries_.reserve(strings);
+    index_.reserve(strings);
+  }
   std::span<const StringRef> refs() const noexcept { return entries_.span(); }
   size_t bytes() const noexcept { return arena_.bytes() + entries_.bytes() + index_.bytes(); }
 

@@ -17,7 +17,8 @@ namespace profcore {
 enum class FrameKey : int32_t { kFunction = 0, kLine = 1, kFile = 2, kModule = 3, kAddress = 4 };
 enum class NodeOrder : int32_t { kName = 0, kTotal = 1 };
 
-/// A frame of a tree; strings are ids of the tree's own table. Fields that the key merges away are 0.
+/// A frame of a tree; strings are ids of the tree's own table. Fields the key merges away are 0.
+/// A frame made of a label has the label's value as its name and its key as the module.
 struct FlameFrame {
   StringId name = 0;
   StringId file = 0;
@@ -32,8 +33,8 @@ struct FlameOptions {
   size_t type = SIZE_MAX; ///< column; SIZE_MAX = the profile's default
   FrameKey key = FrameKey::kFunction;
   NodeOrder order = NodeOrder::kName;
-  bool inverted = false;        ///< leaf first: callers grow out of callees
-  bool fold_recursion = false;  ///< a frame already on the path is not entered again
+  bool inverted = false;       ///< leaf first: callers grow out of callees
+  bool fold_recursion = false; ///< a frame already on the path is not entered again
   /// Label keys whose values become frames under the root, outermost first.
   std::vector<std::string_view> group_by;
   /// Inverted or not, start at this function (exact name): its callees, or with `inverted` its
@@ -62,8 +63,10 @@ struct FlameTree {
   int64_t period = 0;
   bool inverted = false;
   bool normalised = false; ///< diff: the baseline was scaled to the total of the other side
-  uint64_t pruned_nodes = 0;
-  int64_t pruned_value = 0; ///< total value of the pruned subtrees' tops
+  /// The column's values add up past 64 bits: sums stop at the ends of int64_t.
+  bool saturated = false;
+  uint64_t pruned_nodes = 0; ///< subtrees cut off, each counted once
+  int64_t pruned_value = 0;  ///< total value of the pruned subtrees' tops
   /// What outputs show beside the graph: ("host", "a"), ("command", "b") ...; ids of `strings`.
   std::vector<std::pair<StringId, StringId>> meta;
 

@@ -11,7 +11,10 @@ namespace profcore {
 /// All samples of all profiles in one. Columns are matched by type and unit; a profile without a
 /// column gives 0 there. Rows equal in stack, labels and timestamp are added up (saturating, with a
 /// warning). Time range = union, duration = sum, period = the largest, lost samples, warnings and
-/// counters are added. Linear in the sum of the inputs.
+/// counters are added; host, command and source format stay where all that have one agree. A file
+/// mapped at another address is the same module (by build id or path, size and offset): addresses
+/// move to where the first profile had it. What no row uses is left behind, modules excepted.
+/// Linear in the sum of the inputs.
 Profile merge(std::span<const Profile *const> profiles);
 
 /// pprof's filters, same meaning (see `pprof -help`): regexes of RE2, searched unanchored in
@@ -26,19 +29,24 @@ struct FilterOptions {
                               ///< "16kb:32mb", "key=:100ms" as pprof -tagfocus
   std::string_view tag_ignore;
   bool drop_frames = false; ///< apply meta.drop_frames / keep_frames
-  int64_t time_from_ns = INT64_MIN; ///< keep timestamps in [from, to); samples without are kept
+  /// Keep timestamps in [from, to); samples without one (0) are kept.
+  int64_t time_from_ns = INT64_MIN;
   int64_t time_to_ns = INT64_MAX;
 };
 
-/// A new profile with what the filters leave. What was removed is counted ("filtered_samples").
-/// A filter that matched nothing at all gives a warning, as pprof does. Throws kInvalidArgument for
-/// a bad regex (with the position), kUnsupported when built without RE2.
+/// A new profile with what the filters leave: rows keep their order, tables hold what those rows
+/// use (and all modules). The order is pprof's: drop_frames, focus and ignore, hide and show,
+/// show_from, tags; a time range comes first. Rows removed are counted ("filtered_samples"). A
+/// filter that matched nothing at all gives a warning, as pprof does. Throws kInvalidArgument for a
+/// bad regex (with the position), kUnsupported for a regex when built without RE2; a bad regex in
+/// the profile itself (drop_frames) is only a warning.
 Profile filter(const Profile &profile, const FilterOptions &options);
 
-/// Removes frames by the profile's own regexes, in place of `filter` for decoders.
+/// Removes frames by the profile's own regexes only; for decoders.
 Profile apply_drop_frames(const Profile &profile);
 
-/// Multiplies every value of every column (rounded to nearest, saturating).
+/// Multiplies every value of every column (rounded to nearest, saturating with a warning). Throws
+/// kInvalidArgument, before anything is changed, for a factor that is not finite.
 void scale(Profile &profile, double factor);
 /// One factor per column.
 void scale(Profile &profile, std::span<const double> factors);

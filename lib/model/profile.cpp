@@ -10,8 +10,11 @@ namespace {
 constexpr size_t kMaxWarnings = 100;
 
 uint64_t hash_line(uint64_t hash, const Line &line, uint64_t seed) {
+  // One step per 64-bit field: folding two of them into one word first would let an input choose
+  // pairs that collide under every seed.
   hash = hash_combine(hash, static_cast<uint64_t>(line.function) << 32 | line.file, seed);
-  return hash_combine(hash, static_cast<uint64_t>(line.line) ^ (static_cast<uint64_t>(line.column) << 40), seed);
+  hash = hash_combine(hash, static_cast<uint64_t>(line.line), seed);
+  return hash_combine(hash, static_cast<uint64_t>(line.column), seed);
 }
 
 bool equal_lines(std::span<const Line> a, std::span<const Line> b) {
@@ -33,7 +36,9 @@ uint32_t next_id(size_t size, const char *what) {
 
 } // namespace
 
-Profile::Profile() : seed_{random_hash_seed()} { add_none_entries(); }
+Profile::Profile() : seed_{random_hash_seed()} {
+  add_none_entries();
+}
 
 void Profile::add_none_entries() {
   functions_.push_back({});
@@ -44,10 +49,12 @@ void Profile::add_none_entries() {
 }
 
 FunctionId Profile::add_function(const Function &function) {
-  if (function.name == 0 && function.system_name == 0 && function.file == 0 && function.start_line == 0)
+  if (function.name == 0 && function.system_name == 0 && function.file == 0 &&
+      function.start_line == 0)
     return 0;
   uint64_t hash = hash_u64(static_cast<uint64_t>(function.name) << 32 | function.file, seed_);
-  hash = hash_combine(hash, static_cast<uint64_t>(function.start_line) << 32 ^ function.system_name, seed_);
+  hash = hash_combine(hash, function.system_name, seed_);
+  hash = hash_combine(hash, static_cast<uint64_t>(function.start_line), seed_);
   return function_index_.find_or_insert(
       hash,
       [&](uint32_t id) {
@@ -84,8 +91,11 @@ ModuleId Profile::add_module(const Module &module) {
 
 LocationId Profile::add_location(const Location &location, std::span<const Line> lines) {
   uint64_t hash = hash_u64(location.address, seed_);
-  hash = hash_combine(hash, static_cast<uint64_t>(location.module) << 16 |
-                                static_cast<uint64_t>(location.kind) << 8 | location.flags, seed_);
+  hash = hash_combine(hash,
+                      static_cast<uint64_t>(location.module) << 24 |
+                          static_cast<uint64_t>(location.reason) << 16 |
+                          static_cast<uint64_t>(location.kind) << 8 | location.flags,
+                      seed_);
   for (const Line &line : lines) hash = hash_line(hash, line, seed_);
   return location_index_.find_or_insert(
       hash,
@@ -122,13 +132,23 @@ LabelSetId Profile::add_label_set(std::span<const Label> labels) {
   const size_t first = labels_.size();
   labels_.append(labels);
   Label *begin = labels_.data() + first;
-  const bool sorted = std::is_sorted(begin, labels_.end(), [](auto &a, auto &b) { return a.key < b.key; });
+  for (Label *label = begin; label != labels_.end(); ++label) {
+    label->is_number = label->is_number != 0 ? 1 : 0;
+    if (label->is_number != 0)
+      label->text = 0;
+    else
+      label->number = 0;
+  }
+  const bool sorted =
+      std::is_sorted(begin, labels_.end(), [](auto &a, auto &b) { return a.key < b.key; });
   if (!sorted)
-    std::stable_sort(begin, labels_.end(), [](const Label &a, const Label &b) { return a.key < b.key; });
+    std::stable_sort(begin, labels_.end(),
+                     [](const Label &a, const Label &b) { return a.key < b.key; });
   uint64_t hash = seed_;
   for (const Label *label = begin; label != labels_.end(); ++label) {
     hash = hash_combine(hash, static_cast<uint64_t>(label->key) << 32 | label->text, seed_);
-    hash = hash_combine(hash, static_cast<uint64_t>(label->number) ^ (static_cast<uint64_t>(label->unit) << 32), seed_);
+    hash = hash_combine(hash, static_cast<uint64_t>(label->is_number) << 32 | label->unit, seed_);
+    hash = hash_combine(hash, static_cast<uint64_t>(label->number), seed_);
   }
   const size_t count = labels.size();
   uint32_t id = InternIndex::kNotFound;
@@ -180,9 +200,12 @@ size_t Profile::add_sample_type(const SampleType &type) {
 size_t Profile::append_rows_uninitialized(size_t rows) {
   const size_t first = sample_count();
   if (rows > UINT32_MAX - 1 - first) throw Error{Status::kLimit, "more than 4294967294 samples"};
+  // Nothing may grow before everything has room: columns of unequal length would outlive the throw.
+  reserve_more_samples(rows);
   for (auto &column : values_) column.resize_uninitialized(first + rows);
   sample_labels_.resize_uninitialized(first + rows);
   sample_stacks_.resize_uninitialized(first + rows);
+  if (has_timestamps()) timestamps_.resize(first + rows);
   return first;
 }
 
@@ -196,9 +219,8 @@ void Profile::truncate_rows(size_t rows) {
 void Profile::add_sample(StackId stack, LabelSetId labels, std::span<const int64_t> values) {
   if (values.size() != values_.size())
     throw Error{Status::kInvalidArgument, "a sample needs one value per sample type"};
-  for (auto &column : values_) column.reserve_more(1);
-  sample_labels_.reserve_more(1);
-  sample_stacks_.reserve_more(1);
+  next_id(sample_count() + 1, "samples");
+  reserve_more_samples(1);
   if (has_timestamps()) timestamps_.push_back(0);
   for (size_t i = 0; i < values.size(); ++i) values_[i].push_back(values[i]);
   sample_labels_.push_back(labels);
@@ -207,11 +229,23 @@ void Profile::add_sample(StackId stack, LabelSetId labels, std::span<const int64
 
 void Profile::add_sample(StackId stack, LabelSetId labels, std::span<const int64_t> values,
                          int64_t timestamp_ns) {
-  if (!has_timestamps()) timestamps_.resize(sample_count());
   const size_t row = sample_count();
+  timestamps_.reserve_more(row + 1 - timestamps_.size());
   add_sample(stack, labels, values);
   timestamps_.resize(row + 1);
   timestamps_[row] = timestamp_ns;
+}
+
+std::span<int64_t> Profile::add_timestamps() {
+  timestamps_.resize(sample_count());
+  return timestamps_.span();
+}
+
+void Profile::reserve_more_samples(size_t rows) {
+  for (auto &column : values_) column.reserve_more(rows);
+  sample_labels_.reserve_more(rows);
+  sample_stacks_.reserve_more(rows);
+  if (has_timestamps()) timestamps_.reserve_more(rows);
 }
 
 void Profile::reserve_samples(size_t rows) {
@@ -233,7 +267,8 @@ size_t Profile::find_type(std::string_view name) const noexcept {
     if (name == type) return i;
     if (name.size() > type.size() && name.starts_with(type) && name[type.size()] == '/') {
       const std::string_view unit = name.substr(type.size() + 1);
-      if (unit == text(sample_types_[i].unit) || unit == text(sample_types_[i].source_unit)) return i;
+      if (unit == text(sample_types_[i].unit) || unit == text(sample_types_[i].source_unit))
+        return i;
     }
   }
   return SIZE_MAX;
@@ -249,7 +284,7 @@ void Profile::warn(std::string_view text, uint64_t offset, uint64_t line) {
 void Profile::count(std::string_view name, uint64_t add) {
   for (Counter &counter : counters_) {
     if (counter.name == name) {
-      counter.value += add;
+      counter.value = add > UINT64_MAX - counter.value ? UINT64_MAX : counter.value + add;
       return;
     }
   }
@@ -268,9 +303,13 @@ size_t Profile::bytes() const noexcept {
                  label_sets_.bytes() + function_index_.bytes() + module_index_.bytes() +
                  location_index_.bytes() + label_set_index_.bytes() + sample_stacks_.bytes() +
                  sample_labels_.bytes() + timestamps_.bytes();
+  bytes +=
+      sample_types_.capacity() * sizeof(SampleType) + meta.comments.capacity() * sizeof(StringId);
+  bytes += values_.capacity() * sizeof(PodVector<int64_t>);
   for (const auto &column : values_) bytes += column.bytes();
-  for (const Warning &warning : warnings_) bytes += sizeof warning + warning.text.capacity();
-  for (const Counter &counter : counters_) bytes += sizeof counter + counter.name.capacity();
+  bytes += warnings_.capacity() * sizeof(Warning) + counters_.capacity() * sizeof(Counter);
+  for (const Warning &warning : warnings_) bytes += warning.text.capacity();
+  for (const Counter &counter : counters_) bytes += counter.name.capacity();
   return bytes;
 }
 

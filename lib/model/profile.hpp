@@ -67,15 +67,15 @@ enum class FrameKind : uint8_t {
 /// Why a location has no name. kNone for locations that have lines.
 enum class UnnamedReason : uint8_t {
   kNone = 0,
-  kNotAttempted = 1,   ///< nobody tried yet
-  kNoModule = 2,       ///< the address lies in no known mapping
-  kNoSymbols = 3,      ///< the module has no symbol table
-  kNotCovered = 4,     ///< it has one, but no symbol covers the address
-  kModuleMissing = 5,  ///< the file was not found
-  kModuleChanged = 6,  ///< the file found has another build id
-  kModuleDamaged = 7,  ///< the file found could not be read
-  kNotPermitted = 8,   ///< symbols exist but may not be read
-  kTruncated = 9,      ///< the stack was cut here
+  kNotAttempted = 1,  ///< nobody tried yet
+  kNoModule = 2,      ///< the address lies in no known mapping
+  kNoSymbols = 3,     ///< the module has no symbol table
+  kNotCovered = 4,    ///< it has one, but no symbol covers the address
+  kModuleMissing = 5, ///< the file was not found
+  kModuleChanged = 6, ///< the file found has another build id
+  kModuleDamaged = 7, ///< the file found could not be read
+  kNotPermitted = 8,  ///< symbols exist but may not be read
+  kTruncated = 9,     ///< the stack was cut here
 };
 
 enum LocationFlag : uint8_t {
@@ -113,8 +113,8 @@ struct Label {
 
 struct Warning {
   std::string text;
-  uint64_t offset;   ///< byte offset, or kNoOffset
-  uint64_t line;     ///< 1-based line number of text formats, 0 = none
+  uint64_t offset; ///< byte offset, or kNoOffset
+  uint64_t line;   ///< 1-based line number of text formats, 0 = none
 };
 
 struct Counter {
@@ -177,8 +177,8 @@ public:
   void add_sample(StackId stack, LabelSetId labels, std::span<const int64_t> values,
                   int64_t timestamp_ns);
   void reserve_samples(size_t rows);
-  /// Appends `rows` rows whose stack, labels and values are not yet set, and returns the index of
-  /// the first: for decoders that fill columns directly.
+  /// Appends `rows` rows whose stack, labels and values are not yet set (their timestamps are 0,
+  /// when there are timestamps), and returns the index of the first: for those who fill columns.
   size_t append_rows_uninitialized(size_t rows);
   void truncate_rows(size_t rows);
 
@@ -211,6 +211,8 @@ public:
   /// Empty, or one per sample.
   std::span<const int64_t> timestamps() const noexcept { return timestamps_.span(); }
   bool has_timestamps() const noexcept { return !timestamps_.empty(); }
+  /// Gives every row a timestamp (0 where it has none), to be written; nothing without rows.
+  std::span<int64_t> add_timestamps();
 
   /// The column named by `meta.default_type`, else the last one (pprof's rule). There must be one.
   size_t default_type() const noexcept;
@@ -231,6 +233,7 @@ public:
 
 private:
   void add_none_entries();
+  void reserve_more_samples(size_t rows);
 
   PodVector<Function> functions_;
   PodVector<Module> modules_;

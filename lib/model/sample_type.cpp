@@ -68,8 +68,8 @@ constexpr std::array kUnits = {
 };
 
 constexpr std::array<std::string_view, 12> kInstantTypes = {
-    "inuse_space", "inuse_objects", "inuse-space", "inuse-objects",  "goroutine", "goroutines",
-    "live",        "heap-space",    "threads",     "threadcreate", "thread",    "heap-live-size",
+    "inuse_space", "inuse_objects", "inuse-space", "inuse-objects", "goroutine", "goroutines",
+    "live",        "heap-space",    "threads",     "threadcreate",  "thread",    "heap-live-size",
 };
 
 } // namespace

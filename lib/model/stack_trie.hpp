@@ -21,23 +21,41 @@ struct StackNode {
 ///
 /// A stack is its deepest node's id; equal prefixes are shared; `parent < child` always, so one
 /// forward pass sees every caller before its callees and one reverse pass sums totals, whatever the
-/// depth. A step costs one hash look-up. The alternative, an array of locations per stack, costs
-/// 4 bytes per frame of every stack and has to be hashed whole.
+/// depth. The alternative, an array of locations per stack, costs 4 bytes per frame of every stack
+/// and has to be hashed whole.
+///
+/// A node made right after its parent is that parent's first child and stands next to it, so it
+/// needs no index: walking an old path reads consecutive nodes, and a new suffix is appended
+/// without any look-up. Only second and later children are in the hash index, at most one per
+/// distinct stack.
 class StackTrie {
 public:
   StackTrie() : seed_{random_hash_seed()} { nodes_.push_back({0, 0}); }
 
   StackId child(StackId parent, uint32_t location) {
+    return child(parent, location, hash_of(parent, location));
+  }
+  /// `child` in steps, for callers that walk several stacks side by side: a step misses the cache
+  /// up to three times in a large trie, and the misses of independent stacks overlap.
+  uint64_t hash_of(StackId parent, uint32_t location) const noexcept {
+    return hash_u64(pack(parent, location), seed_);
+  }
+  void prefetch_slot(StackId parent, uint64_t hash) const noexcept {
+    __builtin_prefetch(nodes_.data() + parent + 1);
+    index_.prefetch(hash);
+  }
+  void prefetch_node(uint64_t hash) const noexcept {
+    const uint32_t id = index_.candidate(hash);
+    if (id != InternIndex::kNotFound) __builtin_prefetch(&nodes_[id]);
+  }
+  StackId child(StackId parent, uint32_t location, uint64_t hash) {
+    const size_t next = size_t{parent} + 1;
+    if (next >= nodes_.size()) return append_unindexed(parent, location);
     const uint64_t key = pack(parent, location);
+    if (pack(nodes_[next].parent, nodes_[next].location) == key) return static_cast<StackId>(next);
     return index_.find_or_insert(
-        hash_u64(key, seed_),
-        [&](uint32_t id) { return pack(nodes_[id].parent, nodes_[id].location) == key; },
-        [&] {
-          if (nodes_.size() >= UINT32_MAX - 1)
-            throw Error{Status::kLimit, "more than 4294967294 distinct stacks"};
-          nodes_.push_back({parent, location});
-          return static_cast<uint32_t>(nodes_.size() - 1);
-        });
+        hash, [&](uint32_t id) { return pack(nodes_[id].parent, nodes_[id].location) == key; },
+        [&] { return append_unindexed(parent, location); });
   }
   /// Like `child`, for a caller that knows that the pair is new. The pair is not looked up later:
   /// mixing this with `child` under the same parent makes duplicates (harmless, merged in trees).
@@ -58,6 +76,21 @@ public:
     return stack;
   }
 
+  /// A stack on its way into the trie: `left` locations, leaf first, are not found yet below `at`.
+  struct Walk {
+    const uint32_t *leaf_first;
+    size_t left;
+    StackId at;
+  };
+  /// Takes every walk as far down as there are nodes. Many walks go side by side, so that their
+  /// cache misses, of which a step has up to three, overlap; a walk alone waits for each.
+  void find_prefixes(std::span<Walk> walks) const;
+  /// Adds what is left of the walk. Walks found together may have got common nodes since.
+  StackId finish(Walk &walk) {
+    for (; walk.left > 0; --walk.left) walk.at = child(walk.at, walk.leaf_first[walk.left - 1]);
+    return walk.at;
+  }
+
   const StackNode &operator[](StackId id) const noexcept { return nodes_[id]; }
   std::span<const StackNode> nodes() const noexcept { return nodes_.span(); }
   size_t size() const noexcept { return nodes_.size(); }
@@ -67,10 +100,8 @@ public:
     return depth;
   }
   size_t bytes() const noexcept { return nodes_.bytes() + index_.bytes(); }
-  void reserve(size_t nodes) {
-    nodes_.reserve(nodes);
-    index_.reserve(nodes);
-  }
+  /// The index is not reserved: how many nodes will need it depends on the shape.
+  void reserve(size_t nodes) { nodes_.reserve(nodes); }
   /// Frees the index. The next `child` under an old parent makes a duplicate instead of finding the
   /// old node: for profiles that are complete.
   void drop_index() noexcept { index_.clear(); }

@@ -22,7 +22,7 @@ void write_pprof(const Profile &profile, const PprofOptions &options, Buffer &ou
 
 struct CollapsedOptions {
   Context context;
-  size_t type = SIZE_MAX;  ///< column; SIZE_MAX = default
+  size_t type = SIZE_MAX;   ///< column; SIZE_MAX = default
   bool kind_suffix = false; ///< append _[k], _[j], _[i] as async-profiler does
 };
 /// `root;...;leaf value` lines, sorted bytewise, equal stacks added up. ';' and control characters

@@ -45,6 +45,8 @@ struct DecodeOptions {
   /// Collapsed: what the counts are; empty = "samples" in "count".
   std::string_view collapsed_type;
   std::string_view collapsed_unit;
+  /// Collapsed: every line is one sample and has no count (Pyroscope's "lines").
+  bool collapsed_lines = false;
 };
 
 std::string_view format_name(Format format) noexcept;

@@ -96,3 +96,70 @@ TEST_CASE("warnings are bounded and counted") {
   CHECK(profile.counter("warnings_suppressed") == 900);
   CHECK(profile.bytes() > 1000);
 }
+
+TEST_CASE("rows appended to a profile with timestamps have one too") {
+  Profile profile;
+  profile.add_sample_type("cpu", "ns");
+  const std::vector<int64_t> value = {1};
+  profile.add_sample(0, 0, value, 50);
+  CHECK(profile.append_rows_uninitialized(2) == 1);
+  REQUIRE(profile.timestamps().size() == 3);
+  CHECK(profile.timestamps()[0] == 50);
+  CHECK(profile.timestamps()[2] == 0);
+  profile.add_timestamps()[2] = 70;
+  CHECK(profile.timestamps()[2] == 70);
+  profile.truncate_rows(1);
+  CHECK(profile.timestamps().size() == 1);
+}
+
+TEST_CASE("what was interned may be given back to be interned again") {
+  Profile profile;
+  std::vector<Line> lines;
+  std::vector<Label> labels;
+  for (uint32_t i = 1; i <= 100; ++i) {
+    lines.push_back({i, 0, i, 0});
+    labels.push_back({i, i, 0, 0, 0});
+  }
+  Location location;
+  LocationId at = profile.add_location(location, lines);
+  LabelSetId set = profile.add_label_set(labels);
+  for (uint64_t round = 1; round < 50; ++round) {
+    location.address = round;
+    at = profile.add_location(location, profile.lines_of(at));
+    set = profile.add_label_set(profile.labels_of(set).subspan(1));
+  }
+  REQUIRE(profile.lines_of(at).size() == 100);
+  CHECK(profile.lines_of(at)[99].line == 100);
+  CHECK(profile.labels_of(set).size() == 51);
+  CHECK(profile.labels_of(set)[0].key == 50);
+}
+
+TEST_CASE("fields chosen to cancel each other do not collide") {
+  // Under the xor of line and column << 40 (or of start_line << 32) all of these would share a hash
+  // and this would take minutes.
+  Profile profile;
+  for (int64_t i = 0; i < 200'000; ++i) {
+    const Line line{1, 0, i << 40, i};
+    profile.add_location({}, {&line, 1});
+    Function function;
+    function.name = 1;
+    function.start_line = i << 32;
+    profile.add_function(function);
+  }
+  CHECK(profile.locations().size() == 200'001);
+  CHECK(profile.functions().size() == 200'001);
+}
+
+TEST_CASE("a label is text or a number, not both") {
+  Profile profile;
+  const Label number{1, 0, 2, 1, 5};
+  const Label both{1, 7, 2, 9, 5};
+  CHECK(profile.add_label_set({&number, 1}) == profile.add_label_set({&both, 1}));
+}
+
+TEST_CASE("counters stay at their largest value") {
+  Profile profile;
+  profile.count("lost", UINT64_MAX - 1);
+  profile.count("lost", 5);
+  CHECK(profile.counter("lost") == UINT64_MAX);
+}

@@ -1,0 +1,59 @@
+// What the subcommands share: opening inputs, filters, trees, writing results.
+#pragma once
+
+#include "options.hpp"
+
+#include <profcore/profcore.hpp>
+
+#include <string>
+#include <vector>
+
+enum ExitCode {
+  kExitOk = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitNoData = 3,
+  kExitPermission = 4,
+  kExitInterrupted = 130,
+};
+
+extern const std::span<const Option> kGeneralOptions; ///< --help, --quiet ...
+extern const std::span<const Option> kInputOptions;
+extern const std::span<const Option> kFilterOptions;
+extern const std::span<const Option> kTreeOptions;
+
+extern const Command kConvert, kTop, kFlame, kDiff, kCheck;
+
+/// Limits from the options, a progress line on a terminal, SIGINT as cancel.
+profcore_context make_context(const Arguments &arguments);
+/// Removes the progress line, if one is shown.
+void end_progress();
+void install_signal_handler();
+bool interrupted();
+
+/// A message on stderr, coloured on a terminal unless NO_COLOR or --color=never say otherwise.
+void print_error(std::string_view text);
+void print_warning(std::string_view text);
+void set_color_mode(std::string_view mode);
+
+/// Reads one input ("-" = stdin) and prints its warnings unless --quiet.
+profcore::Profile open_profile(const std::string &path, const Arguments &arguments);
+/// Reads all inputs, merges them, applies the filters.
+profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arguments &arguments);
+profcore::Profile apply_filters(profcore::Profile profile, const Arguments &arguments);
+
+profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &arguments);
+/// "cpu/nanoseconds" for every column, the default first.
+std::string list_types(const profcore::Profile &profile);
+/// Title for a graph: --title, or the file names.
+std::string make_title(const Arguments &arguments, const std::vector<std::string> &paths);
+std::string make_subtitle(const profcore::Profile &profile, const Arguments &arguments);
+
+/// Writes to `path`, or to stdout for "-".
+void save(const profcore::Buffer &buffer, const std::string &path);
+
+/// The format named by --to or by the ending of `path`; UsageError when neither tells.
+profcore_output_format choose_format(const Arguments &arguments, const std::string &path);
+bool is_profile_format(profcore_output_format format);
+/// Columns of the terminal when stdout is one, else 0.
+uint32_t terminal_width();

@@ -1,0 +1,91 @@
+/* profcore/decode.h: any profile file or upload to a profile. */
+#ifndef PROFCORE_DECODE_H
+#define PROFCORE_DECODE_H
+
+#include <profcore/common.h>
+#include <profcore/profile.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A profile format. @since 0.1 */
+typedef int32_t profcore_format;
+#define PROFCORE_FORMAT_UNKNOWN 0
+#define PROFCORE_FORMAT_PPROF 1        /**< profile.proto */
+#define PROFCORE_FORMAT_PPROF_LEGACY 2 /**< gperftools and Go text and binary forms */
+#define PROFCORE_FORMAT_COLLAPSED 3    /**< `a;b;c 12` lines */
+#define PROFCORE_FORMAT_JFR 4
+#define PROFCORE_FORMAT_SPEEDSCOPE 5
+#define PROFCORE_FORMAT_FLAMEBEARER 6
+#define PROFCORE_FORMAT_OTLP 7
+#define PROFCORE_FORMAT_PYROSCOPE_TRIE 8
+#define PROFCORE_FORMAT_PYROSCOPE_TREE 9
+#define PROFCORE_FORMAT_PERF_SCRIPT 10
+#define PROFCORE_FORMAT_CHROME_TRACE 11
+
+/** What wraps the bytes. @since 0.1 */
+typedef int32_t profcore_compression;
+#define PROFCORE_COMPRESSION_NONE 0
+#define PROFCORE_COMPRESSION_GZIP 1
+#define PROFCORE_COMPRESSION_ZSTD 2
+#define PROFCORE_COMPRESSION_LZ4 3
+#define PROFCORE_COMPRESSION_ZIP 4
+#define PROFCORE_COMPRESSION_ZLIB 5
+
+/** @since 0.1 */
+typedef struct profcore_sniff_result {
+  size_t size;
+  profcore_format format;           /**< PROFCORE_FORMAT_UNKNOWN when none fits */
+  profcore_compression compression; /**< the outermost */
+  int32_t readable;                 /**< 1 when profcore_decode_bytes reads this format */
+  char saw[252];                    /**< one line for people, NUL-terminated, cut if need be */
+  uint64_t reserved[4];
+} profcore_sniff_result;
+
+/** Tells what `data` looks like from its first bytes, through compression. `data` may be the beginning
+ * of an input only (some KiB are enough). Thread-safe. Errors: INVALID_ARGUMENT, NO_MEMORY.
+ * @since 0.1 */
+PROFCORE_API profcore_status profcore_sniff_bytes(const void *data, size_t size,
+                                                  profcore_sniff_result *result,
+                                                  profcore_error **err);
+
+/** Name of a format ("pprof", "collapsed" ...), a constant. @since 0.1 */
+PROFCORE_API const char *profcore_format_get_name(profcore_format format);
+
+/** @since 0.1 */
+typedef struct profcore_decode_options {
+  size_t size;
+  const profcore_context *context; /**< limits, progress, log; NULL = defaults */
+  profcore_format format;          /**< UNKNOWN = find out */
+  int32_t strict;                  /**< 1: damage that could be stepped over is an error */
+  int32_t apply_drop_frames;       /**< 1: remove frames by the profile's own drop_frames */
+  int32_t reserved0;
+  const char *collapsed_type;      /**< what collapsed counts are; NULL = "samples" */
+  const char *collapsed_unit;      /**< and their unit; NULL = "count" */
+  uint64_t reserved[4];
+} profcore_decode_options;
+
+/** Inflates (gzip, zstd, lz4, zlib, also nested), finds the format, decodes. What was stepped over is
+ * in the profile's warnings and counters. `data` is not needed after the call. On success *out is the
+ * caller's (profcore_profile_free). Thread-safe. Errors: UNKNOWN_FORMAT, MALFORMED (with offset),
+ * UNSUPPORTED, LIMIT, CANCELLED, NO_MEMORY, INVALID_ARGUMENT. @since 0.1 */
+PROFCORE_API profcore_status profcore_decode_bytes(const void *data, size_t size,
+                                                   const profcore_decode_options *options,
+                                                   profcore_profile **out, profcore_error **err);
+
+/** The same for a file, pipe or device at `path` (NUL-terminated). Further errors: IO, NOT_FOUND,
+ * PERMISSION; every error carries the path as its context. @since 0.1 */
+PROFCORE_API profcore_status profcore_decode_file(const char *path,
+                                                  const profcore_decode_options *options,
+                                                  profcore_profile **out, profcore_error **err);
+
+/** The same for an open file descriptor, read from where it stands to its end; it stays open.
+ * @since 0.1 */
+PROFCORE_API profcore_status profcore_decode_fd(int32_t fd, const profcore_decode_options *options,
+                                                profcore_profile **out, profcore_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,292 @@
+// profcore/profcore.hpp: header-only C++ over the C ABI. Handles free themselves, failures throw
+// profcore::Exception. Everything is inline over exported C functions, so the C++ compiler and
+// standard library of the host do not matter to the library.
+#ifndef PROFCORE_PROFCORE_HPP
+#define PROFCORE_PROFCORE_HPP
+
+#include <profcore/profcore.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace profcore {
+
+/// A failed call: the message of what(), with the context in front, and the parts on their own.
+class Exception : public std::runtime_error {
+public:
+  /// Takes the ownership of `err`.
+  Exception(profcore_status status, profcore_error *err)
+      : std::runtime_error{text(status, err)}, status_{status}, offset_{profcore_error_get_offset(
+                                                                    err)} {
+    profcore_error_free(err);
+  }
+  profcore_status status() const noexcept { return status_; }
+  uint64_t offset() const noexcept { return offset_; } ///< PROFCORE_NO_OFFSET = not known
+
+private:
+  static std::string text(profcore_status status, const profcore_error *err) {
+    const std::string message = profcore_error_get_message(err);
+    if (message.empty()) return profcore_status_get_name(status);
+    const std::string context = profcore_error_get_context(err);
+    return context.empty() ? message : context + ": " + message;
+  }
+
+  profcore_status status_;
+  uint64_t offset_;
+};
+
+namespace detail {
+
+/// check([&](profcore_error **err) { return profcore_...(..., err); })
+template <class Call> void check(Call &&call) {
+  profcore_error *err = nullptr;
+  const profcore_status status = call(&err);
+  if (status != PROFCORE_OK) throw Exception{status, err};
+}
+
+template <auto Free> struct Deleter {
+  template <class T> void operator()(T *handle) const noexcept { Free(handle); }
+};
+
+template <class T, class View, class Handle>
+std::span<const T> view(View function, Handle *handle) {
+  size_t count = 0;
+  const T *data = function(handle, &count);
+  return {data, count};
+}
+
+} // namespace detail
+
+inline std::string_view to_view(profcore_str text) {
+  return {text.data, text.size};
+}
+
+/// Zeroed options with their size set: `auto options = profcore::init<profcore_flame_options>();`
+template <class Options> Options init() {
+  Options options{};
+  options.size = sizeof(Options);
+  return options;
+}
+
+/// Bytes that an output wrote.
+class Buffer {
+public:
+  explicit Buffer(profcore_buffer *handle) : handle_{handle} {}
+  std::string_view view() const {
+    return {profcore_buffer_get_data(handle_.get()), profcore_buffer_get_size(handle_.get())};
+  }
+  void save(const std::string &path) const {
+    detail::check([&](auto err) { return profcore_buffer_save(handle_.get(), path.c_str(), err); });
+  }
+
+private:
+  std::unique_ptr<profcore_buffer, detail::Deleter<profcore_buffer_free>> handle_;
+};
+
+class Flame;
+
+/// A profile. Views are borrowed: valid until it changes or goes.
+class Profile {
+public:
+  Profile() {
+    profcore_profile *handle = nullptr;
+    detail::check([&](auto err) { return profcore_profile_new(&handle, err); });
+    handle_.reset(handle);
+  }
+  explicit Profile(profcore_profile *handle) : handle_{handle} {}
+
+  static Profile from_file(const std::string &path,
+                           const profcore_decode_options *options = nullptr) {
+    return make(
+        [&](auto out, auto err) { return profcore_decode_file(path.c_str(), options, out, err); });
+  }
+  static Profile from_bytes(std::span<const std::byte> bytes,
+                            const profcore_decode_options *options = nullptr) {
+    return make([&](auto out, auto err) {
+      return profcore_decode_bytes(bytes.data(), bytes.size(), options, out, err);
+    });
+  }
+  static Profile from_fd(int fd, const profcore_decode_options *options = nullptr) {
+    return make([&](auto out, auto err) { return profcore_decode_fd(fd, options, out, err); });
+  }
+  static Profile merge(std::span<const Profile> profiles) {
+    std::vector<const profcore_profile *> handles;
+    for (const Profile &profile : profiles) handles.push_back(profile.get());
+    return make([&](auto out, auto err) {
+      return profcore_profile_merge(handles.data(), handles.size(), out, err);
+    });
+  }
+  Profile filter(const profcore_filter_options &options) const {
+    return make(
+        [&](auto out, auto err) { return profcore_profile_filter(get(), &options, out, err); });
+  }
+  void scale(double factor) {
+    detail::check([&](auto err) { return profcore_profile_scale(get(), factor, err); });
+  }
+
+  size_t sample_count() const { return profcore_profile_get_sample_count(get()); }
+  size_t sample_type_count() const { return profcore_profile_get_sample_type_count(get()); }
+  size_t default_type() const { return profcore_profile_get_default_type(get()); }
+  profcore_sample_type sample_type(size_t index) const {
+    auto type = init<profcore_sample_type>();
+    detail::check(
+        [&](auto err) { return profcore_profile_get_sample_type(get(), index, &type, err); });
+    return type;
+  }
+  profcore_metadata metadata() const {
+    auto metadata = init<profcore_metadata>();
+    detail::check([&](auto err) { return profcore_profile_get_metadata(get(), &metadata, err); });
+    return metadata;
+  }
+  std::span<const int64_t> values(size_t type) const {
+    size_t count = 0;
+    const int64_t *data = profcore_profile_view_values(get(), type, &count);
+    return {data, count};
+  }
+  std::span<const uint32_t> stacks() const {
+    return detail::view<uint32_t>(profcore_profile_view_stacks, get());
+  }
+  std::span<const uint32_t> label_sets() const {
+    return detail::view<uint32_t>(profcore_profile_view_label_sets, get());
+  }
+  std::span<const int64_t> timestamps() const {
+    return detail::view<int64_t>(profcore_profile_view_timestamps, get());
+  }
+  std::span<const profcore_stack_node> stack_nodes() const {
+    return detail::view<profcore_stack_node>(profcore_profile_view_stack_nodes, get());
+  }
+  std::span<const profcore_location> locations() const {
+    return detail::view<profcore_location>(profcore_profile_view_locations, get());
+  }
+  std::span<const profcore_line> lines() const {
+    return detail::view<profcore_line>(profcore_profile_view_lines, get());
+  }
+  std::span<const profcore_function> functions() const {
+    return detail::view<profcore_function>(profcore_profile_view_functions, get());
+  }
+  std::span<const profcore_module> modules() const {
+    return detail::view<profcore_module>(profcore_profile_view_modules, get());
+  }
+  std::string_view text(uint32_t id) const {
+    return to_view(detail::view<profcore_str>(profcore_profile_view_strings, get())[id]);
+  }
+
+  inline Flame flame(const profcore_flame_options *options = nullptr) const;
+  Buffer write(profcore_output_format format,
+               const profcore_output_options *options = nullptr) const {
+    profcore_buffer *out = nullptr;
+    detail::check(
+        [&](auto err) { return profcore_output_profile(get(), format, options, &out, err); });
+    return Buffer{out};
+  }
+
+  profcore_profile *get() const noexcept { return handle_.get(); }
+
+private:
+  template <class Call> static Profile make(Call &&call) {
+    profcore_profile *out = nullptr;
+    detail::check([&](auto err) { return call(&out, err); });
+    return Profile{out};
+  }
+
+  std::unique_ptr<profcore_profile, detail::Deleter<profcore_profile_free>> handle_;
+};
+
+/// Rows of a top table; `frame` indexes the tree's frames.
+class Top {
+public:
+  explicit Top(profcore_top *handle) : handle_{handle} {}
+  std::span<const profcore_top_row> rows() const {
+    return detail::view<profcore_top_row>(profcore_top_view_rows, handle_.get());
+  }
+
+private:
+  std::unique_ptr<profcore_top, detail::Deleter<profcore_top_free>> handle_;
+};
+
+/// A flame tree.
+class Flame {
+public:
+  explicit Flame(profcore_flame *handle) : handle_{handle} {}
+
+  static Flame diff(const Flame &baseline, const Flame &tree,
+                    const profcore_flame_diff_options *options = nullptr) {
+    profcore_flame *out = nullptr;
+    detail::check([&](auto err) {
+      return profcore_flame_diff(baseline.get(), tree.get(), options, &out, err);
+    });
+    return Flame{out};
+  }
+  profcore_flame_info info() const {
+    auto info = init<profcore_flame_info>();
+    detail::check([&](auto err) { return profcore_flame_get_info(get(), &info, err); });
+    return info;
+  }
+  size_t size() const { return profcore_flame_get_node_count(get()); }
+  std::span<const uint32_t> node_frames() const {
+    return detail::view<uint32_t>(profcore_flame_view_node_frames, get());
+  }
+  std::span<const uint32_t> parents() const {
+    return detail::view<uint32_t>(profcore_flame_view_parents, get());
+  }
+  std::span<const uint32_t> depths() const {
+    return detail::view<uint32_t>(profcore_flame_view_depths, get());
+  }
+  std::span<const uint32_t> subtree_ends() const {
+    return detail::view<uint32_t>(profcore_flame_view_subtree_ends, get());
+  }
+  std::span<const int64_t> self() const {
+    return detail::view<int64_t>(profcore_flame_view_self, get());
+  }
+  std::span<const int64_t> total() const {
+    return detail::view<int64_t>(profcore_flame_view_total, get());
+  }
+  std::span<const int64_t> base_self() const {
+    return detail::view<int64_t>(profcore_flame_view_base_self, get());
+  }
+  std::span<const int64_t> base_total() const {
+    return detail::view<int64_t>(profcore_flame_view_base_total, get());
+  }
+  std::span<const profcore_flame_frame> frames() const {
+    return detail::view<profcore_flame_frame>(profcore_flame_view_frames, get());
+  }
+  std::string_view text(uint32_t id) const {
+    return to_view(detail::view<profcore_str>(profcore_flame_view_strings, get())[id]);
+  }
+  std::string_view frame_name(uint32_t frame) const { return text(frames()[frame].name); }
+
+  Top top(profcore_top_order order = PROFCORE_TOP_SELF, size_t limit = 0) const {
+    profcore_top *out = nullptr;
+    detail::check([&](auto err) { return profcore_flame_top(get(), order, limit, &out, err); });
+    return Top{out};
+  }
+  Buffer write(profcore_output_format format,
+               const profcore_output_options *options = nullptr) const {
+    profcore_buffer *out = nullptr;
+    detail::check(
+        [&](auto err) { return profcore_output_flame(get(), format, options, &out, err); });
+    return Buffer{out};
+  }
+
+  profcore_flame *get() const noexcept { return handle_.get(); }
+
+private:
+  std::unique_ptr<profcore_flame, detail::Deleter<profcore_flame_free>> handle_;
+};
+
+inline Flame Profile::flame(const profcore_flame_options *options) const {
+  profcore_flame *out = nullptr;
+  detail::check([&](auto err) { return profcore_flame_build(get(), options, &out, err); });
+  return Flame{out};
+}
+
+} // namespace profcore
+
+#endif

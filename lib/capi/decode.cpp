@@ -1,0 +1,97 @@
+#include "sources/decode/decode.hpp"
+
+#include "base/mapped_file.hpp"
+#include "capi/guard.hpp"
+
+#include <algorithm>
+
+using namespace profcore;
+using namespace profcore::capi;
+
+static_assert(sizeof(profcore_decode_options) == 10 * 8 && sizeof(profcore_sniff_result) == 38 * 8,
+              "no implicit padding");
+
+namespace {
+
+std::span<const uint8_t> span_of(const void *data, size_t size) {
+  if (size != 0 && data == nullptr) invalid("data is NULL");
+  return {static_cast<const uint8_t *>(data), size};
+}
+
+profcore_profile *decode_with(std::span<const uint8_t> bytes, const profcore_decode_options &given,
+                              const Context &context) {
+  DecodeOptions options;
+  options.context = context;
+  if (given.format < PROFCORE_FORMAT_UNKNOWN || given.format > PROFCORE_FORMAT_CHROME_TRACE)
+    invalid("unknown format");
+  options.format = static_cast<Format>(given.format);
+  options.strict = given.strict != 0;
+  options.apply_drop_frames = given.apply_drop_frames != 0;
+  options.collapsed_type = text_or_empty(given.collapsed_type);
+  options.collapsed_unit = text_or_empty(given.collapsed_unit);
+  return new profcore_profile{decode(bytes, options)};
+}
+
+} // namespace
+
+extern "C" {
+
+profcore_status profcore_sniff_bytes(const void *data, size_t size, profcore_sniff_result *result,
+                                     profcore_error **err) {
+  return guard(err, [&] {
+    const SniffResult found = sniff(span_of(data, size));
+    profcore_sniff_result info{};
+    info.format = static_cast<profcore_format>(found.format);
+    info.compression = static_cast<profcore_compression>(found.compression);
+    info.readable = found.readable ? 1 : 0;
+    const size_t length = std::min(found.saw.size(), sizeof info.saw - 1);
+    std::copy_n(found.saw.data(), length, info.saw);
+    write_info(result, info);
+  });
+}
+
+const char *profcore_format_get_name(profcore_format format) {
+  if (format < PROFCORE_FORMAT_UNKNOWN || format > PROFCORE_FORMAT_CHROME_TRACE) return "unknown";
+  return format_name(static_cast<Format>(format)).data();
+}
+
+profcore_status profcore_decode_bytes(const void *data, size_t size,
+                                      const profcore_decode_options *options,
+                                      profcore_profile **out, profcore_error **err) {
+  return guard(err, [&] {
+    required(out, "out") = nullptr;
+    const profcore_decode_options given = read_options(options);
+    const ContextAdapter context{given.context};
+    *out = decode_with(span_of(data, size), given, context.get());
+  });
+}
+
+profcore_status profcore_decode_file(const char *path, const profcore_decode_options *options,
+                                     profcore_profile **out, profcore_error **err) {
+  return guard(err, [&] {
+    required(out, "out") = nullptr;
+    const std::string file{&required(path, "path")};
+    const profcore_decode_options given = read_options(options);
+    const ContextAdapter context{given.context};
+    try {
+      const MappedFile input = MappedFile::open(file, context.get());
+      *out = decode_with(input.bytes(), given, context.get());
+    } catch (Error &error) {
+      if (error.context().empty()) error.set_context(file);
+      throw;
+    }
+  });
+}
+
+profcore_status profcore_decode_fd(int32_t fd, const profcore_decode_options *options,
+                                   profcore_profile **out, profcore_error **err) {
+  return guard(err, [&] {
+    required(out, "out") = nullptr;
+    const profcore_decode_options given = read_options(options);
+    const ContextAdapter context{given.context};
+    const MappedFile input = MappedFile::from_fd(fd, "file descriptor", context.get());
+    *out = decode_with(input.bytes(), given, context.get());
+  });
+}
+
+} // extern "C"

@@ -1,0 +1,120 @@
+#include "model/frame_name.hpp"
+
+#include <charconv>
+
+namespace profcore {
+namespace {
+
+void append_hex(uint64_t value, std::string &output) {
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value, 16).ptr;
+  output += "0x";
+  output.append(digits, end);
+}
+
+std::string_view basename(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos || slash + 1 == path.size()) return path;
+  return path.substr(slash + 1);
+}
+
+} // namespace
+
+void append_location_name(const Profile &profile, const Location &location, std::string &output) {
+  if (location.reason == UnnamedReason::kTruncated) {
+    output += "(truncated)";
+    return;
+  }
+  const Module &module = profile.modules()[location.module];
+  const std::string_view name = basename(profile.text(module.path));
+  const bool ranged = module.end > module.start;
+  const bool inside = location.address >= module.start && location.address < module.end;
+  if (name.empty() || (ranged && !inside)) {
+    append_hex(location.address, output);
+    return;
+  }
+  output += name;
+  output += '+';
+  append_hex(ranged ? location.address - module.start + module.offset : location.address, output);
+}
+
+std::string_view function_name(const Profile &profile, FunctionId function) noexcept {
+  const Function &at = profile.functions()[function];
+  return profile.text(at.name != 0 ? at.name : at.system_name);
+}
+
+FrameKind line_kind(const Location &location, size_t index) noexcept {
+  if (index + 1 >= location.line_count) return location.kind;
+  switch (location.kind) {
+  case FrameKind::kJavaCompiled:
+    return FrameKind::kJavaInlined;
+  case FrameKind::kUnknown:
+  case FrameKind::kUser:
+  case FrameKind::kLibrary:
+    return FrameKind::kInlined;
+  default:
+    return location.kind;
+  }
+}
+
+std::string_view frame_kind_name(FrameKind kind) noexcept {
+  switch (kind) {
+  case FrameKind::kUnknown:
+    return "unknown";
+  case FrameKind::kUser:
+    return "user";
+  case FrameKind::kKernel:
+    return "kernel";
+  case FrameKind::kLibrary:
+    return "library";
+  case FrameKind::kJavaInterpreted:
+    return "java_interpreted";
+  case FrameKind::kJavaCompiled:
+    return "java_compiled";
+  case FrameKind::kJavaInlined:
+    return "java_inlined";
+  case FrameKind::kPython:
+    return "python";
+  case FrameKind::kGpu:
+    return "gpu";
+  case FrameKind::kThread:
+    return "thread";
+  case FrameKind::kProcess:
+    return "process";
+  case FrameKind::kInlined:
+    return "inlined";
+  case FrameKind::kManaged:
+    return "managed";
+  case FrameKind::kLabel:
+    return "label";
+  }
+  return "unknown";
+}
+
+std::string_view unnamed_reason_name(UnnamedReason reason) noexcept {
+  switch (reason) {
+  case UnnamedReason::kNone:
+    return "none";
+  case UnnamedReason::kNotAttempted:
+    return "not_attempted";
+  case UnnamedReason::kNoModule:
+    return "no_module";
+  case UnnamedReason::kNoSymbols:
+    return "no_symbols";
+  case UnnamedReason::kNotCovered:
+    return "not_covered";
+  case UnnamedReason::kModuleMissing:
+    return "module_missing";
+  case UnnamedReason::kModuleChanged:
+    return "module_changed";
+  case UnnamedReason::kModuleDamaged:
+    return "module_damaged";
+  case UnnamedReason::kNotPermitted:
+    return "not_permitted";
+  case UnnamedReason::kTruncated:
+    return "truncated";
+  }
+  return "none";
+}
+
+} // namespace profcore

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "base/json_writer.hpp"
+#include "flame/tree.hpp"
+
+#include <string_view>
+
+namespace profcore {
+
+// What the documents made from a tree have in common.
+
+void write_frame_members(const FlameTree &tree, const FlameFrame &frame, JsonWriter &json);
+void write_tree_header(const FlameTree &tree, std::string_view format, JsonWriter &json);
+
+} // namespace profcore

@@ -1,0 +1,121 @@
+#include "sources/decode/decode.hpp"
+
+#include "sources/decode/sniff.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <string>
+#include <vector>
+
+namespace profcore {
+namespace {
+
+struct Note {
+  std::string text;
+  uint64_t offset;
+};
+
+InflateResult inflate_layer(Compression compression, std::span<const uint8_t> bytes,
+                            const Context &context) {
+  switch (compression) {
+  case Compression::kGzip:
+    return inflate_gzip_lossy(bytes, context);
+  case Compression::kZlib:
+    return inflate_zlib_lossy(bytes, context);
+  case Compression::kZstd:
+    return inflate_zstd_lossy(bytes, context);
+  case Compression::kLz4:
+    return inflate_lz4_lossy(bytes, context);
+  case Compression::kNone:
+  case Compression::kZip:
+    break;
+  }
+  throw Error{Status::kInternal, "no inflater for that compression"};
+}
+
+/// Takes compression off, layer by layer; what was damaged goes to `notes`, or throws when strict.
+std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const DecodeOptions &options,
+                                     Bytes &storage, std::vector<Note> &notes) {
+  std::span<const uint8_t> current = bytes;
+  for (int layer = 0; layer <= kMaxCompressionLayers; ++layer) {
+    const Compression compression = detect_compression(current);
+    if (compression == Compression::kNone || compression == Compression::kZip) return current;
+    if (layer == kMaxCompressionLayers)
+      throw Error{Status::kUnsupported,
+                  fmt::format("compressed more than {} times over", kMaxCompressionLayers)};
+    InflateResult result = inflate_layer(compression, current, options.context);
+    if (!result.damage.empty()) {
+      if (options.strict || result.data.empty())
+        throw Error{Status::kMalformed, std::move(result.damage), result.damage_offset};
+      notes.push_back({std::move(result.damage), result.damage_offset});
+    }
+    if (result.trailing > 0) {
+      std::string text =
+          fmt::format("{} bytes after the {} data are not part of it and were ignored",
+                      result.trailing, compression_name(compression));
+      if (options.strict) throw Error{Status::kMalformed, std::move(text), result.consumed};
+      notes.push_back({std::move(text), result.consumed});
+    }
+    storage = std::move(result.data);
+    current = storage.span();
+  }
+  return current;
+}
+
+Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOptions &options) {
+  switch (format) {
+  case Format::kPprof:
+    return decode_pprof(bytes, options);
+  case Format::kPprofLegacy:
+    return decode_pprof_legacy(bytes, options);
+  case Format::kCollapsed:
+    return decode_collapsed(bytes, options);
+  default:
+    throw Error{Status::kUnsupported,
+                fmt::format("this library does not read {} yet", format_name(format))};
+  }
+}
+
+} // namespace
+
+Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
+  const Limits &limits = options.context.limits;
+  if (bytes.size() > limits.max_input_bytes)
+    throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
+                                            bytes.size(), limits.max_input_bytes)};
+  Bytes storage;
+  std::vector<Note> notes;
+  const auto plain = inflate_all(bytes, options, storage, notes);
+  Format format = options.format;
+  if (format == Format::kUnknown) {
+    const SniffResult seen =
+        sniff_plain(plain.first(std::min<size_t>(plain.size(), kSniffBytes)), plain.size());
+    const char *inside = plain.data() == bytes.data() ? "this is" : "inflated, this is";
+    if (!seen.readable) {
+      std::string message = fmt::format("{} {}", inside, seen.saw);
+      if (!notes.empty()) message += fmt::format(" ({})", notes.front().text);
+      if (plain.empty()) throw Error{Status::kNoData, std::move(message)};
+      if (seen.format != Format::kUnknown)
+        throw Error{Status::kUnsupported, message + ", which this library does not read yet"};
+      throw Error{Status::kUnknownFormat, message + ", not a profile that this library reads"};
+    }
+    format = seen.format;
+  }
+  try {
+    Profile profile = decode_as(format, plain, options);
+    for (const Note &note : notes) {
+      profile.warn(note.text, note.offset);
+      profile.count("damaged_compression");
+    }
+    return profile;
+  } catch (const Error &error) {
+    // Bytes that end too early are no fault of the format: tell where the damage began.
+    if (notes.empty() || error.status() != Status::kMalformed) throw;
+    throw Error{Status::kMalformed,
+                fmt::format("{} (after damage to the compression: {})", error.message(),
+                            notes.front().text),
+                error.offset()};
+  }
+}
+
+} // namespace profcore

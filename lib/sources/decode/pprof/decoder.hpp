@@ -1,0 +1,140 @@
+#pragma once
+
+#include "base/wire.hpp"
+#include "model/profile.hpp"
+#include "sources/decode/decode.hpp"
+#include "sources/decode/pprof/id_map.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace profcore::pprof {
+
+/// Field numbers of profile.proto.
+enum ProfileField : uint32_t {
+  kSampleType = 1,
+  kSample = 2,
+  kMapping = 3,
+  kLocation = 4,
+  kFunction = 5,
+  kStringTable = 6,
+  kDropFrames = 7,
+  kKeepFrames = 8,
+  kTimeNanos = 9,
+  kDurationNanos = 10,
+  kPeriodType = 11,
+  kPeriod = 12,
+  kComment = 13,
+  kDefaultSampleType = 14,
+  kDocUrl = 15,
+};
+
+/// Where the messages of one kind lie: other fields may stand between them.
+struct Extent {
+  const uint8_t *begin = nullptr;
+  const uint8_t *end = nullptr;
+  uint64_t count = 0;
+
+  void add(const uint8_t *from, const uint8_t *to) noexcept {
+    if (count++ == 0) begin = from;
+    end = to;
+  }
+};
+
+/// A string index as the file has it; checked when the table is known.
+struct StringIndex {
+  uint64_t index = 0;
+  uint64_t offset = 0;
+};
+struct RawValueType {
+  StringIndex type;
+  StringIndex unit;
+};
+
+/// What the first pass finds: how many of everything, where, and the small fields.
+struct Scan {
+  Extent samples, mappings, locations, functions, strings;
+  uint64_t sample_bytes = 0;
+  std::vector<RawValueType> sample_types;
+  RawValueType period_type;
+  std::vector<StringIndex> comments;
+  StringIndex drop_frames, keep_frames, default_type, doc_url;
+  int64_t time_ns = 0;
+  int64_t duration_ns = 0;
+  int64_t period = 0;
+};
+
+/// The number of a field known to the schema; throws kMalformed when the wire type is another.
+void expect_type(const WireField &field, WireType type);
+
+class Decoder {
+public:
+  Decoder(std::span<const uint8_t> input, const DecodeOptions &options)
+      : input_{input}, options_{options} {}
+
+  Profile run();
+
+private:
+  friend class SampleDecoder;
+
+  void scan();
+  void scan_small_field(const WireField &field);
+  RawValueType read_value_type(const WireField &field) const;
+
+  void read_strings();
+  void read_mappings();
+  void read_functions();
+  void read_locations();
+  void read_location(const WireField &field);
+  void set_metadata();
+  void add_sample_types();
+  void scale_columns();
+
+  StringId string_at(const StringIndex &index) const;
+  StringId string_at(uint64_t index, uint64_t offset) const {
+    return string_at(StringIndex{index, offset});
+  }
+  /// Something odd that google/pprof lets pass: an error when strict, else counted and warned of.
+  void odd(uint64_t &count, const char *text, uint64_t offset);
+  void check_result_size(uint64_t more = 0) const;
+  uint64_t offset_of(const uint8_t *at) const noexcept {
+    return static_cast<uint64_t>(at - input_.data());
+  }
+  template <class Visit> void for_each(const Extent &extent, uint64_t number, Visit &&visit);
+
+  std::span<const uint8_t> input_;
+  const DecodeOptions &options_;
+  Profile profile_;
+  Scan scan_;
+  PodVector<StringId> strings_;
+  IdMap mappings_, functions_, locations_;
+  std::vector<Line> lines_;
+  uint64_t missing_mappings_ = 0;
+  uint64_t double_labels_ = 0;
+  uint64_t valueless_labels_ = 0;
+};
+
+/// Decodes all samples into the columns; needs every table.
+void read_samples(Decoder &decoder);
+
+template <class Visit>
+void Decoder::for_each(const Extent &extent, uint64_t number, Visit &&visit) {
+  if (extent.count == 0) return;
+  WireReader reader{{extent.begin, extent.end}, input_.data()};
+  WireField field;
+  uint64_t next_report = reader.offset() + (UINT64_C(1) << 20);
+  while (reader.next(field)) {
+    if (field.number == number) visit(field);
+    if (reader.offset() >= next_report) {
+      options_.context.report(reader.offset(), input_.size());
+      check_result_size();
+      next_report = reader.offset() + (UINT64_C(1) << 20);
+    }
+  }
+}
+
+/// The call of model/operations.hpp, apart from the rest.
+Profile without_dropped_frames(const Profile &profile);
+
+} // namespace profcore::pprof

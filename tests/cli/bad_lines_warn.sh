@@ -1,0 +1,2 @@
+printf 'a;b 1\nno count here\nc;d 2\n' >in.folded
+profcore convert in.folded -o - --to collapsed

@@ -1,0 +1,2 @@
+: >empty
+profcore top empty

@@ -1,0 +1,1 @@
+profcore top no-such-file

@@ -1,0 +1,2 @@
+head -c 300 /dev/zero >zeros
+profcore top zeros

@@ -1,0 +1,1 @@
+profcore flame --tpye cpu x.folded

@@ -1,0 +1,54 @@
+#include "model/frame_name.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace profcore;
+
+namespace {
+
+std::string name_at(Profile &profile, ModuleId module, uint64_t address) {
+  Location location;
+  location.module = module;
+  location.address = address;
+  std::string name;
+  append_location_name(profile, location, name);
+  return name;
+}
+
+} // namespace
+
+TEST_CASE("an unnamed location shows where it lies in its file") {
+  Profile profile;
+  Module module;
+  module.path = profile.intern("/usr/lib/libx.so.1");
+  module.start = 0x7f0000001000;
+  module.end = 0x7f0000003000;
+  module.offset = 0x1000;
+  const ModuleId lib = profile.add_module(module);
+  CHECK(name_at(profile, lib, 0x7f0000001234) == "libx.so.1+0x1234");
+  CHECK(name_at(profile, lib, 0x7f0000003000) == "0x7f0000003000");
+  CHECK(name_at(profile, 0, 0x42) == "0x42");
+  CHECK(name_at(profile, 0, UINT64_MAX) == "0xffffffffffffffff");
+  Module unranged;
+  unranged.path = profile.intern("/odd/");
+  CHECK(name_at(profile, profile.add_module(unranged), 1) == "/odd/+0x1");
+  Location cut;
+  cut.reason = UnnamedReason::kTruncated;
+  std::string name;
+  append_location_name(profile, cut, name);
+  CHECK(name == "(truncated)");
+}
+
+TEST_CASE("inner lines are inlined frames") {
+  Location location;
+  location.line_count = 3;
+  location.kind = FrameKind::kLibrary;
+  CHECK(line_kind(location, 0) == FrameKind::kInlined);
+  CHECK(line_kind(location, 2) == FrameKind::kLibrary);
+  location.kind = FrameKind::kKernel;
+  CHECK(line_kind(location, 0) == FrameKind::kKernel);
+  location.kind = FrameKind::kJavaCompiled;
+  CHECK(line_kind(location, 1) == FrameKind::kJavaInlined);
+  CHECK(line_kind(location, 2) == FrameKind::kJavaCompiled);
+  CHECK(frame_kind_name(FrameKind::kJavaInlined) == "java_inlined");
+}
