@@ -6,6 +6,11 @@
 #include <fmt/format.h>
 
 namespace profcore::legacy {
+namespace {
+
+constexpr uint64_t kMaxWarnedLines = 1000;
+
+} // namespace
 
 ProfileBuilder::ProfileBuilder(const DecodeOptions &options, uint64_t input_bytes)
     : options_{options}, input_bytes_{input_bytes}, seed_{random_hash_seed()} {
@@ -23,11 +28,17 @@ void ProfileBuilder::add_columns(std::initializer_list<Column> columns) {
 }
 
 void ProfileBuilder::damage(std::string_view what, const TextLine &line) {
-  const std::string text = fmt::format("line {}: {}", line.number, what);
-  if (options_.strict) throw Error{Status::kMalformed, text, line.offset};
-  if (!first_damage_) first_damage_.emplace(Status::kMalformed, text, line.offset);
-  profile.warn(what, line.offset, line.number);
+  if (options_.strict || !first_damage_) {
+    Error error{Status::kMalformed, fmt::format("line {}: {}", line.number, what), line.offset};
+    if (options_.strict) throw error;
+    first_damage_.emplace(std::move(error));
+  }
   profile.count("damaged_lines");
+  // The profile compares a warning with those that it has: not for each of a million lines.
+  if (++damaged_lines_ <= kMaxWarnedLines)
+    profile.warn(what, line.offset, line.number);
+  else
+    profile.count("warnings_suppressed");
 }
 
 void ProfileBuilder::damage_at(std::string_view what, uint64_t offset) {

@@ -78,6 +78,7 @@ private:
   const DecodeOptions &options_;
   uint64_t input_bytes_;
   uint64_t ticks_ = 0;
+  uint64_t damaged_lines_ = 0;
   std::optional<Error> first_damage_;
   uint64_t seed_;
   PodVector<uint64_t> addresses_;
