@@ -18,6 +18,8 @@ import sys
 import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
+# What google/pprof's legacy readers invent for addresses in no mapping; we leave those without one.
+EVERYTHING = "0 ffffffffffffffff 0 % % 0"
 HEAD = ("period_type", "period", "time", "duration", "default", "doc", "drop", "keep")
 
 
@@ -49,7 +51,7 @@ def unpack(data):
 
 
 class Dump:
-    def __init__(self, text, tolerated):
+    def __init__(self, text, tolerated, legacy):
         self.head = {}
         self.comments, self.types, self.samples, self.labels = [], [], [], []
         mappings, locations = {"0": None}, {}
@@ -59,7 +61,7 @@ class Dump:
             kind, _, rest = row.partition(" ")
             if kind == "mapping":
                 number, _, content = rest.partition(" ")
-                mappings[number] = content
+                mappings[number] = None if legacy and content == EVERYTHING else content
             elif kind == "location":
                 number, address, mapping, folded, *lines = rest.split(" ")
                 mapping = None if "mappings" in tolerated else mappings[mapping]
@@ -85,8 +87,9 @@ class Dump:
             else:
                 raise ValueError(f"a row of the unknown kind {kind!r}")
         self.locations = list(order)
-        self.mappings = [] if "mappings" in tolerated else [
-            content for number, content in mappings.items() if number != "0"]
+        # Modules are interned: two equal mappings of a file are one here.
+        self.mappings = [] if "mappings" in tolerated else list(dict.fromkeys(
+            content for content in mappings.values() if content is not None))
 
 
 def close(a, b, tolerance):
@@ -130,6 +133,7 @@ def run(binary, data):
 def compare(path, binaries, rules):
     """(verdict, text): equal, differs or refused."""
     data = unpack(path.read_bytes())
+    legacy = looks_legacy(data)
     ours, theirs = (run(binary, data) for binary in binaries)
     for who, (code, _, err) in (("we", ours), ("google/pprof's dumper", theirs)):
         if code not in (0, 1):
@@ -149,12 +153,14 @@ def compare(path, binaries, rules):
         if "only-ours" not in parts:
             return "differs", f"we read it, google/pprof says {theirs[2]!r}"
     else:
-        difference = first_difference(Dump(ours[1], parts), Dump(theirs[1], parts), parts)
+        difference = first_difference(Dump(ours[1], parts, legacy),
+                                      Dump(theirs[1], parts, legacy), parts)
         if difference:
             return "differs", difference
         for part in parts:
             rest = [p for p in parts if p != part]
-            if first_difference(Dump(ours[1], rest), Dump(theirs[1], rest), rest):
+            if first_difference(Dump(ours[1], rest, legacy), Dump(theirs[1], rest, legacy),
+                                rest):
                 needed.add(part)
         result = "equal", f"{ours[1].count(chr(10) + 'sample ')} samples"
     unused = [part for part in parts if part not in needed]
@@ -169,7 +175,6 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--go-dump", type=pathlib.Path)
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("gopprof"))
-    parser.add_argument("--legacy", action="store_true", help="only the forms before profile.proto")
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
     files = args.files
@@ -182,8 +187,6 @@ def main():
     rules = load_rules()
     counts = {"equal": 0, "differs": 0, "refused": 0}
     for path in files:
-        if args.legacy and not looks_legacy(path):
-            continue
         verdict, text = compare(path, binaries, rules)
         counts[verdict] += 1
         print(f"{verdict:8} {path.name}: {text[:400]}")
@@ -193,8 +196,8 @@ def main():
     return 1 if counts["differs"] else 0
 
 
-def looks_legacy(path):
-    head = unpack(path.read_bytes())[:256]
+def looks_legacy(data):
+    head = data[:256]
     words = head[:8] in (bytes(8), b"\0\0\0\0\3\0\0\0", b"\0\0\0\0\0\0\0\3")
     return words or head.startswith(b"---") or b" profile: " in head.partition(b"\n")[0]
 

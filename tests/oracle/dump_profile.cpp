@@ -115,8 +115,8 @@ int main(int argc, char **) {
   char block[1 << 16];
   for (size_t n; (n = std::fread(block, 1, sizeof block, stdin)) > 0;) bytes.append(block, n);
   try {
-    const Profile profile = decode_pprof_legacy(
-        {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}, DecodeOptions{});
+    const Profile profile =
+        decode({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}, DecodeOptions{});
     const std::string text = Dump{profile}.text();
     std::fwrite(text.data(), 1, text.size(), stdout);
     for (const Warning &warning : profile.warnings())

@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"sort"
 	"strings"
@@ -39,12 +38,6 @@ func flags(m *profile.Mapping) int {
 		}
 	}
 	return bits
-}
-
-// invented tells the mapping of everything that the legacy readers add for addresses in no mapping.
-func invented(m *profile.Mapping) bool {
-	return m.Start == 0 && m.Limit == math.MaxUint64 && m.Offset == 0 && m.File == "" &&
-		m.BuildID == ""
 }
 
 func list[T any](items []T, separator string, text func(T) string) string {
@@ -106,14 +99,12 @@ func main() {
 		fmt.Fprintf(w, "type %s %s\n", escape(t.Type), escape(t.Unit))
 	}
 	for _, m := range p.Mapping {
-		if !invented(m) {
-			fmt.Fprintf(w, "mapping %d %x %x %x %s %s %d\n", m.ID, m.Start, m.Limit, m.Offset,
-				escape(m.File), escape(m.BuildID), flags(m))
-		}
+		fmt.Fprintf(w, "mapping %d %x %x %x %s %s %d\n", m.ID, m.Start, m.Limit, m.Offset,
+			escape(m.File), escape(m.BuildID), flags(m))
 	}
 	for _, l := range p.Location {
 		mapping, folded := uint64(0), 0
-		if l.Mapping != nil && !invented(l.Mapping) {
+		if l.Mapping != nil {
 			mapping = l.Mapping.ID
 		}
 		if l.IsFolded {

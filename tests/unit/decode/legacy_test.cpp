@@ -261,11 +261,14 @@ TEST_CASE("damaged heap lines are warned of with their number, or an error in st
                             "this is no sample\r\n"
                             "99999999999999999999: 1 [1: 1] @ 0x31\r\n"
                             "0: 7 [0: 0] @ 0x31\r\n"
-                            "1: 1 [1: 1] @ 0x11112222333344445\r\n"
+                            "3: 9 [1: 1] @ 0x31 0x11112222333344445 0x51\r\n"
                             "2: 20 [2: 20] @ 0x41\r\n";
   const Profile profile = read(input);
-  CHECK(profile.sample_count() == 2);
-  CHECK(profile.counter("skipped_lines") == 4);
+  REQUIRE(profile.sample_count() == 3);
+  CHECK(addresses_of(profile, 0) == Addresses{0x10, 0x20});
+  CHECK(addresses_of(profile, 1) == Addresses{0x30}); // cut, its values still count
+  CHECK(values_of(profile, 1) == Values{3, 9});
+  CHECK(profile.counter("damaged_lines") == 4);
   REQUIRE(profile.warnings().size() == 4);
   CHECK(profile.warnings()[0].line == 3);
   CHECK(profile.warnings()[0].offset == input.find("this"));
@@ -322,8 +325,9 @@ TEST_CASE("Go counts: damage, sections, long lines") {
                             "source=/opt/my app\n"
                             "  0-100: $source/program (@40) abcdef12\n";
   const Profile profile = read(input);
-  REQUIRE(profile.sample_count() == 1);
-  CHECK(profile.counter("skipped_lines") == 2);
+  REQUIRE(profile.sample_count() == 2);
+  CHECK(addresses_of(profile, 0) == Addresses{0x10});
+  CHECK(profile.counter("damaged_lines") == 2);
   CHECK(strict_error_of(input).message().starts_with("line 2: "));
   REQUIRE(profile.modules().size() == 2);
   CHECK(profile.modules()[1].end == 0x100);
@@ -366,7 +370,7 @@ TEST_CASE("contention: cycles to nanoseconds, period, duration") {
     CHECK(names_of(go, stack_of(go, 0)[0]) == Names{"sync.(*Mutex).Unlock@/go/mutex.go:9"});
   }
   const std::string odd = "--- contention:\ncolour = 5\nsampling period = x\n5 2 @ 0x11\nbad\n";
-  CHECK(read(odd).counter("skipped_lines") == 3);
+  CHECK(read(odd).counter("damaged_lines") == 3);
   CHECK(strict_error_of(odd).message().starts_with("line 2: "));
 }
 
@@ -392,6 +396,11 @@ TEST_CASE("threads: leaf, names, repeats") {
   CHECK(names_of(profile, stack_of(profile, 0)[1]) == Names{"main@:0"});
   CHECK(addresses_of(profile, 1) == Addresses{0x30, 0x40, 0x50});
   CHECK(module_path(profile, stack_of(profile, 1)[0]) == "program");
+
+  const std::string odd = "--- Thread 7f01 (name: main/14) stack: ---\n 0x30\n"
+                          "--- Thread here\n 0x50\n";
+  CHECK(read(odd).sample_count() == 2);
+  CHECK(strict_error_of(odd).message().starts_with("line 3: "));
 }
 
 TEST_CASE("Java heap and contention") {
@@ -418,7 +427,7 @@ TEST_CASE("Java heap and contention") {
   CHECK(contention.meta.duration_ns == 2'000'000);
   CHECK(values_of(contention, 0) == Values{100, 1'400'000}); // in nanoseconds here
   CHECK(names_of(contention, 1) == Names{"f (dir)@F.java:0"});
-  CHECK(contention.counter("skipped_lines") == 1);
+  CHECK(contention.counter("damaged_lines") == 1);
   CHECK(error_of("--- heapz 1 ---\n0 0 @ 0\n", {}).status() == Status::kMalformed);
 }
 
@@ -433,6 +442,7 @@ TEST_CASE("memory maps: joined, main program first, starts repaired") {
                   "00095000-00099000 r-xp 00005000 fd:01 3 /lib/split.so\n"
                   "0009a000-0009a000 r-xp 00005000 fd:01 3 /lib/empty.so\n"
                   "ffffffffff600000-ffffffffff601000 r-xp 00000000 00:00 0 [vsyscall]\n"
+                  "00400000-00z00000 r-xp 00000000 fd:01 2 /bin/damaged\n"
                   "not a mapping\n");
   REQUIRE(profile.modules().size() == 5);
   const Module &main = profile.modules()[1];
@@ -447,12 +457,12 @@ TEST_CASE("memory maps: joined, main program first, starts repaired") {
   CHECK(profile.modules()[profile.locations()[stack[2]].module].start == 0x90000);
   CHECK(profile.locations()[stack[3]].module == 0);
   CHECK(profile.counter("memory_map_lines_skipped") == 1);
-  CHECK(profile.counter("skipped_lines") == 1);
+  CHECK(profile.counter("damaged_lines") == 2);
 
   std::string bomb = head + "a=xxxxxxxxxx\n";
   for (char c = 'b'; c <= 'z'; ++c)
     bomb += std::string{c} + "=$" + char(c - 1) + "$" + char(c - 1) + "$" + char(c - 1) + "\n";
-  CHECK(read(bomb).counter("skipped_lines") > 0);
+  CHECK(read(bomb).counter("damaged_lines") > 0);
 }
 
 TEST_CASE("overlapping mappings: the first in the list wins") {

@@ -6,6 +6,11 @@
 #include <fmt/format.h>
 
 namespace profcore::legacy {
+namespace {
+
+constexpr uint64_t kMaxWarnedLines = 1000;
+
+} // namespace
 
 ProfileBuilder::ProfileBuilder(const DecodeOptions &options, uint64_t input_bytes)
     : options_{options}, input_bytes_{input_bytes}, seed_{random_hash_seed()} {
@@ -23,11 +28,17 @@ void ProfileBuilder::add_columns(std::initializer_list<Column> columns) {
 }
 
 void ProfileBuilder::damage(std::string_view what, const TextLine &line) {
-  const std::string text = fmt::format("line {}: {}", line.number, what);
-  if (options_.strict) throw Error{Status::kMalformed, text, line.offset};
-  if (!first_damage_) first_damage_.emplace(Status::kMalformed, text, line.offset);
-  profile.warn(what, line.offset, line.number);
-  profile.count("skipped_lines");
+  if (options_.strict || !first_damage_) {
+    Error error{Status::kMalformed, fmt::format("line {}: {}", line.number, what), line.offset};
+    if (options_.strict) throw error;
+    first_damage_.emplace(std::move(error));
+  }
+  profile.count("damaged_lines");
+  // The profile compares a warning with those that it has: not for each of a million lines.
+  if (++damaged_lines_ <= kMaxWarnedLines)
+    profile.warn(what, line.offset, line.number);
+  else
+    profile.count("warnings_suppressed");
 }
 
 void ProfileBuilder::damage_at(std::string_view what, uint64_t offset) {
@@ -35,6 +46,15 @@ void ProfileBuilder::damage_at(std::string_view what, uint64_t offset) {
   if (!first_damage_) first_damage_.emplace(Status::kMalformed, std::string{what}, offset);
   profile.warn(what, offset);
   profile.count("damaged_parts");
+}
+
+void ProfileBuilder::read_stack(std::string_view text, const TextLine &line,
+                                std::vector<uint64_t> &out) {
+  out.clear();
+  if (!read_addresses(text, out))
+    damage(fmt::format("the stack is cut after {} frames: what follows is no 64-bit address",
+                       out.size()),
+           line);
 }
 
 void ProfileBuilder::checkpoint(uint64_t offset) const {

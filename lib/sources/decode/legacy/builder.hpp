@@ -35,6 +35,9 @@ public:
   /// Something that could not be read: an error in strict mode, else a warning and a counter.
   void damage(std::string_view what, const TextLine &line);
   void damage_at(std::string_view what, uint64_t offset);
+  /// The addresses of a sample, after its '@'. At one that cannot be read the stack is cut, with
+  /// damage: the sample's values still count.
+  void read_stack(std::string_view text, const TextLine &line, std::vector<uint64_t> &out);
   /// Reports progress now and then; throws when cancelled.
   void tick(uint64_t offset) {
     if ((++ticks_ & 1023) == 0) checkpoint(offset);
@@ -75,6 +78,7 @@ private:
   const DecodeOptions &options_;
   uint64_t input_bytes_;
   uint64_t ticks_ = 0;
+  uint64_t damaged_lines_ = 0;
   std::optional<Error> first_damage_;
   uint64_t seed_;
   PodVector<uint64_t> addresses_;

@@ -101,12 +101,6 @@ Profile read_heap(std::string_view text, const DecodeOptions &options) {
       builder.damage("no heap sample (n: bytes [n: bytes] @ addresses)", line);
       continue;
     }
-    if (!scan_addresses(numbers.rest, stack)) {
-      builder.damage("an address that does not fit 64 bits", line);
-      stack.clear();
-      continue;
-    }
-    for (uint64_t &address : stack) --address; // return addresses: one less lies in the call
     int64_t values[4];
     int64_t block = 0;
     size_t used = 0;
@@ -120,9 +114,10 @@ Profile read_heap(std::string_view text, const DecodeOptions &options) {
     if (!good) {
       builder.damage("numbers of a heap sample that do not fit 64 bits, or bytes in no object",
                      line);
-      stack.clear();
       continue;
     }
+    builder.read_stack(numbers.rest, line, stack);
+    for (uint64_t &address : stack) --address; // return addresses: one less lies in the call
     builder.add_sample(stack, builder.size_label(block), {values, used});
   }
   comments.apply(stack);

@@ -233,8 +233,7 @@ Profile read_java(std::string_view text, Kind kind, const DecodeOptions &options
       continue;
     }
     const auto size = parse_signed(size_text), count = parse_signed(count_text);
-    stack.clear();
-    if (!size || !count || !scan_addresses(addresses, stack)) {
+    if (!size || !count) {
       builder.damage("numbers of a sample that do not fit 64 bits", line);
       continue;
     }
@@ -242,6 +241,7 @@ Profile read_java(std::string_view text, Kind kind, const DecodeOptions &options
       builder.damage("a sample of no object", line);
       continue;
     }
+    builder.read_stack(addresses, line, stack);
     samples.frames.append(stack);
     samples.close(*count);
     sizes.push_back(*size);

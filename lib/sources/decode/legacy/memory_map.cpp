@@ -99,6 +99,14 @@ bool read_range(Cursor &cursor, Mapping &mapping, bool &damaged) {
   return true;
 }
 
+/// `7fcd-` and then something that is no mapping.
+bool begins_like_range(std::string_view line) noexcept {
+  Cursor cursor{line};
+  cursor.blanks();
+  cursor.take("0x");
+  return !cursor.hex_digits().empty() && cursor.take('-');
+}
+
 /// What follows the range in /proc/PID/maps: [permissions] [offset] device inode [path]. The path
 /// may hold blanks, so it goes to the end of the line.
 bool read_proc_fields(Cursor cursor, std::string_view &offset, std::string_view &file) {
@@ -297,6 +305,10 @@ std::vector<Mapping> read_memory_map(LineReader &lines, ProfileBuilder &builder)
       builder.damage("memory map: a range that is empty or does not fit 64 bits", line);
       break;
     case LineKind::kOther:
+      if (begins_like_range(text)) {
+        builder.damage("memory map: a range that cannot be read", line);
+        break;
+      }
       if (const size_t equals = text.find('='); equals != std::string_view::npos) {
         const std::string_view name = trim(text.substr(0, equals));
         if (!name.empty() && assignments.add(name, trim(text.substr(equals + 1)))) break;

@@ -83,6 +83,18 @@ bool scan_addresses(std::string_view text, std::vector<uint64_t> &out) {
   }
 }
 
+bool read_addresses(std::string_view text, std::vector<uint64_t> &out) {
+  Cursor cursor{text};
+  for (;;) {
+    cursor.blanks();
+    if (cursor.done()) return true;
+    if (!cursor.take("0x")) return false;
+    const auto value = parse_hex(cursor.hex_digits());
+    if (!value || (!cursor.done() && !is_blank(cursor.rest().front()))) return false;
+    out.push_back(*value);
+  }
+}
+
 bool is_memory_map_title(std::string_view line) noexcept {
   return line.find("--- Memory map: ---") != std::string_view::npos ||
          line.find("MAPPED_LIBRARIES:") != std::string_view::npos;

@@ -39,8 +39,11 @@ std::optional<uint64_t> parse_hex(std::string_view text) noexcept;
 std::optional<uint64_t> parse_unsigned(std::string_view text) noexcept;
 std::optional<int64_t> parse_signed(std::string_view text) noexcept;
 
-/// Appends every `0x...` number of the text; false when one does not fit 64 bits.
+/// Appends every `0x...` number of a text that may hold other things too; false when one does not
+/// fit 64 bits.
 bool scan_addresses(std::string_view text, std::vector<uint64_t> &out);
+/// Reads `0x1 0x2 ...`; false when something else follows, `out` then holds what stands before it.
+bool read_addresses(std::string_view text, std::vector<uint64_t> &out);
 
 /// Whether the text announces the mappings: "--- Memory map: ---" or "MAPPED_LIBRARIES:".
 bool is_memory_map_title(std::string_view line) noexcept;

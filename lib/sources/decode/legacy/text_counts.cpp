@@ -42,17 +42,13 @@ struct PendingCount {
   }
 };
 
-/// `7 @ 0x1 0x2`: the whole line, or nothing.
+/// `7 @ addresses`
 bool read_count_line(std::string_view text, int64_t &count, std::string_view &addresses) {
   Cursor cursor{trim(text)};
   const auto value = parse_signed(cursor.digits());
   if (!value || cursor.spaces().empty() || !cursor.take('@')) return false;
   count = *value;
   addresses = cursor.rest();
-  Cursor rest{addresses};
-  while (!rest.done()) {
-    if (rest.blanks().empty() || !rest.take("0x") || rest.hex_digits().empty()) return false;
-  }
   return true;
 }
 
@@ -102,13 +98,11 @@ Profile read_go_count(std::string_view text, const DecodeOptions &options) {
     std::string_view addresses;
     if (!read_count_line(content, pending.count, addresses)) {
       builder.damage("no counted stack (n @ addresses)", line);
-    } else if (!scan_addresses(addresses, pending.stack)) {
-      pending.stack.clear();
-      builder.damage("an address that does not fit 64 bits", line);
-    } else {
-      to_call_addresses(pending.stack);
-      pending.waiting = true;
+      continue;
     }
+    builder.read_stack(addresses, line, pending.stack);
+    to_call_addresses(pending.stack);
+    pending.waiting = true;
   }
   pending.flush(builder, comments);
   std::vector<Mapping> mappings;
@@ -166,11 +160,11 @@ Profile read_contention(std::string_view text, const DecodeOptions &options) {
       continue;
     }
     const auto delay = parse_signed(delay_text), count = parse_signed(count_text);
-    if (!delay || !count || !scan_addresses(addresses, stack)) {
-      stack.clear();
+    if (!delay || !count) {
       builder.damage("numbers of a contention sample that do not fit 64 bits", line);
       continue;
     }
+    builder.read_stack(addresses, line, stack);
     to_call_addresses(stack);
     int64_t values[] = {*count, *delay};
     if (period > 0) {
@@ -225,6 +219,18 @@ bool read_thread_line(std::string_view content, ThreadStack &stack) {
   return true;
 }
 
+/// `--- Thread 7f01 (name: main/14) stack: ---`
+bool is_thread_head(std::string_view line) {
+  Cursor cursor{line};
+  if (!cursor.take("--- Thread ") || cursor.hex_digits().empty() || !cursor.take(" (name: "))
+    return false;
+  const size_t end = cursor.rest().rfind(") stack: ---");
+  if (end == std::string_view::npos) return false;
+  const std::string_view name = cursor.rest().substr(0, end);
+  const size_t slash = name.rfind('/');
+  return slash != std::string_view::npos && parse_unsigned(name.substr(slash + 1)).has_value();
+}
+
 void add_thread(ThreadStack &stack, ProfileBuilder &builder) {
   if (stack.same_as_previous || stack.frames.empty()) {
     // google/pprof counts a thread without frames with the one before it too.
@@ -274,7 +280,9 @@ Profile read_threads(std::string_view text, const DecodeOptions &options) {
         mapped = skip_to_memory_map(lines, line, builder);
         break;
       }
-      if (!inside && content.find("threadz") == std::string_view::npos)
+      const bool good =
+          inside ? is_thread_head(content) : content.find("threadz") != std::string_view::npos;
+      if (!good)
         builder.damage("no head of a thread (--- Thread id (name: n/id) stack: ---)", line);
     } else if (is_memory_map_title(content)) {
       mapped = true;
