@@ -11,8 +11,8 @@
 namespace profcore {
 
 enum class FileAccess : int32_t {
-  /// Copies the file into memory. The default: it costs about 3 % of decoding, and a file that
-  /// somebody truncates meanwhile ends early instead of killing the process by SIGBUS.
+  /// Copies the file into memory. The default: the copy costs about 0.1 s for 370 MB, and a file
+  /// that somebody truncates meanwhile ends early instead of killing the process by SIGBUS.
   kRead = 0,
   /// Maps regular files (others are read). Only for files that nobody truncates while they are
   /// open.

@@ -202,8 +202,7 @@ TEST_CASE("a prefix for sniffing: bounded, across members, through damage") {
   const std::string text = noise(100'000);
   CHECK(as_text(inflate_prefix(as_bytes(gzip(text)), 1000)) == text.substr(0, 1000));
   CHECK(as_text(inflate_prefix(as_bytes(gzip("ab") + gzip("cd")), 1000)) == "abcd");
-  CHECK(as_text(inflate_prefix(as_bytes(zstd(text)), 100)) ==
-        text.substr(0, 100));
+  CHECK(as_text(inflate_prefix(as_bytes(zstd(text)), 100)) == text.substr(0, 100));
   CHECK(as_text(inflate_prefix(as_bytes(zlib(text)), 100)) == text.substr(0, 100));
   CHECK(inflate_prefix(as_bytes("plain"), 100).empty());
   std::string empties;
