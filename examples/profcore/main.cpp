@@ -24,6 +24,8 @@ void print_overview(FILE *to) {
 
 int exit_code(profcore_status status) {
   switch (status) {
+  case PROFCORE_ERR_INVALID_ARGUMENT:
+    return kExitUsage;
   case PROFCORE_ERR_NO_DATA:
     return kExitNoData;
   case PROFCORE_ERR_PERMISSION:
@@ -57,7 +59,8 @@ int run_command(const Command &command, std::span<char *const> words) {
       return kExitInterrupted;
     }
     std::string text = error.what();
-    if (error.offset() != PROFCORE_NO_OFFSET && error.status() != PROFCORE_ERR_INVALID_ARGUMENT) text += fmt::format(" (at byte {})", error.offset());
+    if (error.offset() != PROFCORE_NO_OFFSET && error.status() != PROFCORE_ERR_INVALID_ARGUMENT)
+      text += fmt::format(" (at byte {})", error.offset());
     print_error(text);
     return exit_code(error.status());
   } catch (const std::exception &error) {

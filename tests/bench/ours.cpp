@@ -2,8 +2,9 @@
 // (`ours_pprof`), collapsed bytes to a flame tree (`ours_collapsed`).
 #include "peers/harness.hpp"
 
-#include <memory>
 #include <profcore/profcore.hpp>
+
+#include <memory>
 
 namespace {
 
