@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <fmt/format.h>
+#include <tuple>
 
 namespace profcore::flame {
 namespace {
@@ -31,25 +33,6 @@ FrameKind inlined_kind(FrameKind kind) {
   }
 }
 
-int compare(const FrameDraft &a, const FrameDraft &b) {
-  if (const int c = a.name.compare(b.name); c != 0) return c;
-  if (const int c = a.file.compare(b.file); c != 0) return c;
-  if (a.line != b.line) return a.line < b.line ? -1 : 1;
-  if (const int c = a.module.compare(b.module); c != 0) return c;
-  if (a.address != b.address) return a.address < b.address ? -1 : 1;
-  const uint32_t class_a = kind_class(a.kind);
-  const uint32_t class_b = kind_class(b.kind);
-  return class_a == class_b ? 0 : (class_a < class_b ? -1 : 1);
-}
-
-/// The first eight bytes of a name as a number that sorts like them.
-uint64_t name_prefix(std::string_view name) {
-  uint64_t prefix = 0;
-  for (size_t i = 0; i < 8; ++i)
-    prefix = prefix << 8 | (i < name.size() ? static_cast<unsigned char>(name[i]) : 0U);
-  return prefix;
-}
-
 uint64_t pointer_bits(std::string_view text) {
   return std::bit_cast<uintptr_t>(text.data());
 }
@@ -57,6 +40,103 @@ uint64_t pointer_bits(std::string_view text) {
 bool same_text(std::string_view a, std::string_view b) {
   return a.size() == b.size() && a.data() == b.data();
 }
+
+/// Eight bytes of a text as a number that sorts like them; past the end as if NULs followed.
+uint64_t text_chunk(std::string_view text, size_t at) {
+  if (at >= text.size()) return 0;
+  uint64_t chunk = 0;
+  std::memcpy(&chunk, text.data() + at, std::min<size_t>(8, text.size() - at));
+  return __builtin_bswap64(chunk);
+}
+
+/// Gives every text its place among all of them, equal texts the same one.
+///
+/// Texts are sorted eight bytes at a time. Names share long fronts (namespaces, packages), which
+/// comparing whole strings reads again and again; here every byte is read once, and frames are then
+/// compared by numbers however long their names are.
+class TextRanks {
+public:
+  uint32_t add(std::string_view text) {
+    return index_.find_or_insert(
+        hash_u64(pointer_bits(text) ^ text.size() << 48, seed_),
+        [&](uint32_t id) { return same_text(texts_[id], text); },
+        [&] {
+          texts_.push_back(text);
+          return static_cast<uint32_t>(texts_.size() - 1);
+        });
+  }
+  /// Interns the texts, smallest first, in `strings`.
+  void finish(StringTable &strings) {
+    PodVector<Key> keys;
+    keys.resize_uninitialized(texts_.size());
+    for (uint32_t i = 0; i < texts_.size(); ++i) keys[i] = {0, i};
+    sort(keys.span());
+    ranks_.resize_uninitialized(texts_.size());
+    ids_.resize_uninitialized(texts_.size());
+    uint32_t rank = 0;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const uint32_t text = keys[i].text;
+      ids_[text] = strings.intern(texts_[text]);
+      if (i != 0 && ids_[text] != ids_[keys[i - 1].text]) ++rank;
+      ranks_[text] = rank;
+    }
+  }
+  uint32_t rank(uint32_t text) const { return ranks_[text]; }
+  StringId id(uint32_t text) const { return ids_[text]; }
+
+private:
+  struct Key {
+    uint64_t chunk;
+    uint32_t text;
+  };
+  struct Range {
+    size_t begin, end, at;
+  };
+
+  void sort(std::span<Key> all) const {
+    std::vector<Range> ranges = {{0, all.size(), 0}};
+    while (!ranges.empty()) {
+      const Range range = ranges.back();
+      ranges.pop_back();
+      const auto keys = all.subspan(range.begin, range.end - range.begin);
+      for (Key &key : keys) key.chunk = text_chunk(texts_[key.text], range.at);
+      std::sort(keys.begin(), keys.end(),
+                [](const Key &a, const Key &b) { return a.chunk < b.chunk; });
+      for (size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
+        for (end = begin + 1; end < keys.size() && keys[end].chunk == keys[begin].chunk;) ++end;
+        if (end - begin == 1) continue;
+        // Texts that end here are fronts of those that go on; they differ by NULs at most.
+        const auto equal = keys.subspan(begin, end - begin);
+        const auto rest = std::partition(equal.begin(), equal.end(), [&](const Key &key) {
+          return texts_[key.text].size() <= range.at + 8;
+        });
+        std::sort(equal.begin(), rest, [&](const Key &a, const Key &b) {
+          return texts_[a.text].size() < texts_[b.text].size();
+        });
+        const size_t first = range.begin + begin + static_cast<size_t>(rest - equal.begin());
+        if (range.begin + end - first > 1)
+          ranges.push_back({first, range.begin + end, range.at + 8});
+      }
+    }
+  }
+
+  std::vector<std::string_view> texts_;
+  InternIndex index_;
+  PodVector<uint32_t> ranks_;
+  PodVector<StringId> ids_;
+  uint64_t seed_ = random_hash_seed();
+};
+
+/// A draft as numbers that sort like it.
+struct Ranked {
+  uint32_t name, file, module, kind_class;
+  int64_t line;
+  uint64_t address;
+  uint32_t draft;
+  uint32_t reserved;
+
+  auto key() const { return std::tuple{name, file, line, module, address, kind_class}; }
+};
 
 } // namespace
 
@@ -78,10 +158,6 @@ uint32_t merged_kind(uint32_t a, uint32_t b) noexcept {
   return kind_priority(b) < kind_priority(a) ? b : a;
 }
 
-bool draft_less(const FrameDraft &a, const FrameDraft &b) noexcept {
-  return compare(a, b) < 0;
-}
-
 FrameDraft draft_of(const FlameTree &tree, uint32_t frame) noexcept {
   const FlameFrame &at = tree.frames[frame];
   return {tree.strings[at.name],
@@ -93,17 +169,33 @@ FrameDraft draft_of(const FlameTree &tree, uint32_t frame) noexcept {
 }
 
 PodVector<uint32_t> place_frames(const std::vector<FrameDraft> &drafts, FlameTree &tree) {
-  struct Key {
-    uint64_t prefix;
-    uint32_t draft;
-  };
-  PodVector<Key> order;
+  TextRanks ranks;
+  PodVector<Ranked> order;
   order.resize_uninitialized(drafts.size());
-  for (uint32_t i = 0; i < drafts.size(); ++i) order[i] = {name_prefix(drafts[i].name), i};
-  std::sort(order.begin(), order.end(), [&](const Key &a, const Key &b) {
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    return compare(drafts[a.draft], drafts[b.draft]) < 0;
-  });
+  for (uint32_t i = 0; i < drafts.size(); ++i) {
+    const FrameDraft &draft = drafts[i];
+    order[i] = {ranks.add(draft.name),
+                ranks.add(draft.file),
+                ranks.add(draft.module),
+                kind_class(draft.kind),
+                draft.line,
+                draft.address,
+                i,
+                0};
+  }
+  // Used until the sort, text ids are replaced by ranks; `drafts` still tells the text.
+  ranks.finish(tree.strings);
+  for (Ranked &frame : order)
+    frame = {ranks.rank(frame.name),
+             ranks.rank(frame.file),
+             ranks.rank(frame.module),
+             frame.kind_class,
+             frame.line,
+             frame.address,
+             frame.draft,
+             0};
+  std::sort(order.begin(), order.end(),
+            [](const Ranked &a, const Ranked &b) { return a.key() < b.key(); });
 
   tree.frames.clear();
   tree.frames.reserve(drafts.size() + 1);
@@ -112,23 +204,23 @@ PodVector<uint32_t> place_frames(const std::vector<FrameDraft> &drafts, FlameTre
   tree.frames.push_back(root);
   PodVector<uint32_t> remap;
   remap.resize_uninitialized(drafts.size());
-  const FrameDraft *last = nullptr;
-  for (const Key &key : order) {
-    const FrameDraft &draft = drafts[key.draft];
-    if (last != nullptr && compare(*last, draft) == 0) {
+  const Ranked *last = nullptr;
+  for (const Ranked &ranked : order) {
+    const FrameDraft &draft = drafts[ranked.draft];
+    if (last != nullptr && last->key() == ranked.key()) {
       tree.frames.back().kind = merged_kind(tree.frames.back().kind, draft.kind);
     } else {
       FlameFrame frame;
-      frame.name = tree.strings.intern(draft.name);
-      frame.file = tree.strings.intern(draft.file);
-      frame.module = tree.strings.intern(draft.module);
+      frame.name = ranks.id(ranks.add(draft.name));
+      frame.file = ranks.id(ranks.add(draft.file));
+      frame.module = ranks.id(ranks.add(draft.module));
       frame.kind = draft.kind;
       frame.line = draft.line;
       frame.address = draft.address;
       tree.frames.push_back(frame);
-      last = &draft;
+      last = &ranked;
     }
-    remap[key.draft] = static_cast<uint32_t>(tree.frames.size() - 1);
+    remap[ranked.draft] = static_cast<uint32_t>(tree.frames.size() - 1);
   }
   return remap;
 }
@@ -145,7 +237,12 @@ void drop_unused_frames(FlameTree &tree) {
   StringTable strings;
   PodVector<FlameFrame> frames;
   frames.reserve(used);
-  const auto move_string = [&](StringId id) { return strings.intern(tree.strings[id]); };
+  PodVector<StringId> moved;
+  moved.resize(tree.strings.size(), UINT32_MAX);
+  const auto move_string = [&](StringId id) {
+    if (moved[id] == UINT32_MAX) moved[id] = strings.intern(tree.strings[id]);
+    return moved[id];
+  };
   for (size_t i = 0; i < tree.frames.size(); ++i) {
     if (remap[i] == 0) continue;
     FlameFrame frame = tree.frames[i];

@@ -23,7 +23,6 @@ uint32_t kind_class(uint32_t kind) noexcept;
 /// Of two kinds of one class, the one to show: a physical frame before unknown before inlined.
 uint32_t merged_kind(uint32_t a, uint32_t b) noexcept;
 
-bool draft_less(const FrameDraft &a, const FrameDraft &b) noexcept;
 FrameDraft draft_of(const FlameTree &tree, uint32_t frame) noexcept;
 
 /// Sorts drafts, drops repeats and makes them the tree's frames 1, 2, ... (0 is the root), so that

@@ -1,51 +1,15 @@
 // One walk over the tree collects the edges that touch a matching function. An edge that is on the
 // path already does not count again, and a call of itself is not an edge: the rules of pprof.
-#include "build_features.hpp"
+#include "base/regex.hpp"
 #include "flame/builder.hpp"
 
 #include <fmt/format.h>
-#include <memory>
-#if PROFCORE_HAVE_RE2
-#include <re2/re2.h>
-#endif
+#include <optional>
 
 namespace profcore {
 namespace {
 
 using flame::add_saturating;
-
-/// Marks the frames whose name matches.
-class NameMatcher {
-public:
-  NameMatcher(std::string_view pattern, bool exact) : pattern_{pattern}, exact_{exact} {
-    if (exact) return;
-#if PROFCORE_HAVE_RE2
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    regex_ = std::make_unique<re2::RE2>(re2::StringPiece{pattern.data(), pattern.size()}, options);
-    if (!regex_->ok())
-      throw Error{Status::kInvalidArgument,
-                  fmt::format("bad regular expression \"{}\": {}", pattern, regex_->error())};
-#else
-    throw Error{Status::kUnsupported, "built without RE2: only exact names can be looked for"};
-#endif
-  }
-  bool matches(std::string_view name) const {
-    if (exact_) return name == pattern_;
-#if PROFCORE_HAVE_RE2
-    return re2::RE2::PartialMatch(re2::StringPiece{name.data(), name.size()}, *regex_);
-#else
-    return false;
-#endif
-  }
-
-private:
-  std::string_view pattern_;
-  bool exact_;
-#if PROFCORE_HAVE_RE2
-  std::unique_ptr<re2::RE2> regex_;
-#endif
-};
 
 struct Edge {
   uint32_t caller;
@@ -84,7 +48,8 @@ constexpr uint32_t kNoEdge = UINT32_MAX;
 } // namespace
 
 std::vector<Peek> peek(const FlameTree &tree, std::string_view function, bool exact) {
-  const NameMatcher matcher{function, exact};
+  std::optional<Regex> regex;
+  if (!exact) regex.emplace(function, "function");
   const auto label = static_cast<uint32_t>(FrameKind::kLabel);
   PodVector<char> matched, used;
   matched.resize(tree.frames.size());
@@ -95,7 +60,8 @@ std::vector<Peek> peek(const FlameTree &tree, std::string_view function, bool ex
   peek_of.resize(tree.frames.size(), UINT32_MAX);
   for (uint32_t i = 1; i < tree.frames.size(); ++i) {
     if (used[i] == 0 || tree.frames[i].kind == label) continue;
-    if (!matcher.matches(tree.strings[tree.frames[i].name])) continue;
+    const std::string_view name = tree.strings[tree.frames[i].name];
+    if (exact ? name != function : !regex->search(name)) continue;
     matched[i] = 1;
     peek_of[i] = static_cast<uint32_t>(found.size());
     found.emplace_back();
@@ -148,21 +114,16 @@ std::vector<Peek> peek(const FlameTree &tree, std::string_view function, bool ex
     if (matched[edge.caller] != 0)
       found[peek_of[edge.caller]].callees.push_back({edge.callee, 0, edge.value});
   }
-  const auto name_less = [&](uint32_t a, uint32_t b) {
-    const auto x = flame::draft_of(tree, a);
-    const auto y = flame::draft_of(tree, b);
-    if (flame::draft_less(x, y)) return true;
-    return !flame::draft_less(y, x) && a < b;
-  };
+  // Frames are in order of name.
   const auto before = [&](const PeekRow &a, const PeekRow &b) {
-    return a.value != b.value ? a.value > b.value : name_less(a.frame, b.frame);
+    return a.value != b.value ? a.value > b.value : a.frame < b.frame;
   };
   for (Peek &at : found) {
     std::sort(at.callers.begin(), at.callers.end(), before);
     std::sort(at.callees.begin(), at.callees.end(), before);
   }
   std::sort(found.begin(), found.end(), [&](const Peek &a, const Peek &b) {
-    return a.total != b.total ? a.total > b.total : name_less(a.frame, b.frame);
+    return a.total != b.total ? a.total > b.total : a.frame < b.frame;
   });
   return found;
 }

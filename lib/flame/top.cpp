@@ -60,12 +60,6 @@ std::vector<TopRow> top(const FlameTree &tree, TopOrder order, size_t limit) {
     by_frame[frame].frame = frame;
     rows.push_back(by_frame[frame]);
   }
-  const auto by_name = [&](const TopRow &a, const TopRow &b) {
-    const FrameDraft x = draft_of(tree, a.frame);
-    const FrameDraft y = draft_of(tree, b.frame);
-    if (draft_less(x, y)) return true;
-    return !draft_less(y, x) && a.frame < b.frame;
-  };
   const auto before = [&](const TopRow &a, const TopRow &b) {
     switch (order) {
     case TopOrder::kSelf:
@@ -81,7 +75,7 @@ std::vector<TopRow> top(const FlameTree &tree, TopOrder order, size_t limit) {
     case TopOrder::kName:
       break;
     }
-    return by_name(a, b);
+    return a.frame < b.frame; // frames are in order of name
   };
   if (limit != 0 && limit < rows.size()) {
     std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(limit), rows.end(),

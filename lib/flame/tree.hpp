@@ -47,7 +47,7 @@ struct FlameOptions {
 /// subtree of i is [i, subtree_end[i]). It owns its strings, so it outlives the profile.
 struct FlameTree {
   StringTable strings;
-  PodVector<FlameFrame> frames; ///< frame 0 is the root's
+  PodVector<FlameFrame> frames; ///< in order of name; frame 0 is the root's
   PodVector<uint32_t> frame;    ///< per node
   PodVector<uint32_t> parent;   ///< 0 for the root itself
   PodVector<uint32_t> depth;

@@ -16,6 +16,12 @@ namespace reference {
 
 using namespace profcore;
 using Path = std::vector<std::string>;
+template <class... Parts> std::string cat(const Parts &...parts) {
+  std::string text;
+  (text.append(parts), ...);
+  return text;
+}
+
 struct Cell {
   int64_t self = 0;
   int64_t total = 0;
@@ -121,20 +127,20 @@ inline Path frames_of(const Profile &profile, LocationId id, FrameKey key) {
   Path frames;
   if (key == FrameKey::kModule) return {in_module ? "libx.so|" : "(no module)|"};
   std::string unnamed =
-      (in_module ? "libx.so+" + hex(location.address - 0x1000 + 0x500) : hex(location.address));
+      (in_module ? cat("libx.so+", hex(location.address - 0x1000 + 0x500)) : hex(location.address));
   if (profile.lines_of(id).empty() && key == FrameKey::kFile)
     return {in_module ? "[libx.so]|" : "(no file)|"};
-  if (key == FrameKey::kAddress) unnamed += "@" + hex(location.address);
-  if (profile.lines_of(id).empty()) return {unnamed + "|"};
+  if (key == FrameKey::kAddress) unnamed += cat("@", hex(location.address));
+  if (profile.lines_of(id).empty()) return {cat(unnamed, "|")};
   for (const Line &line : profile.lines_of(id)) {
     const Function &function = profile.functions()[line.function];
     const std::string name{profile.text(function.name)};
     const std::string file{profile.text(function.file)};
-    std::string frame = key == FrameKey::kFile ? file + "|" + file : name;
-    if (key == FrameKey::kAddress) frame += "@" + hex(location.address);
-    if (key != FrameKey::kFile) frame += "|" + file;
+    std::string frame = key == FrameKey::kFile ? cat(file, "|", file) : name;
+    if (key == FrameKey::kAddress) frame += cat("@", hex(location.address));
+    if (key != FrameKey::kFile) frame += cat("|", file);
     if (key == FrameKey::kLine || key == FrameKey::kAddress)
-      frame += ":" + std::to_string(line.line);
+      frame += cat(":", std::to_string(line.line));
     frames.insert(frames.begin(), frame);
   }
   return frames;
@@ -147,13 +153,13 @@ inline std::string name_of(const std::string &frame) {
 inline Path label_path(const Profile &profile, LabelSetId set, const FlameOptions &options) {
   Path path;
   for (const std::string_view key : options.group_by) {
-    std::string value = "(no " + std::string{key} + ")";
+    std::string value = cat("(no ", key, ")");
     for (const Label &label : profile.labels_of(set))
       if (profile.text(label.key) == key)
         value = label.is_number != 0
-                    ? std::to_string(label.number) + " " + std::string{profile.text(label.unit)}
+                    ? cat(std::to_string(label.number), " ", profile.text(label.unit))
                     : std::string{profile.text(label.text)};
-    path.push_back("<" + value + ">");
+    path.push_back(cat("<", value, ">"));
   }
   return path;
 }
@@ -230,12 +236,12 @@ inline std::string frame_text(const FlameTree &tree, uint32_t frame, FrameKey ke
   const FlameFrame &at = tree.frames[frame];
   const std::string name{tree.strings[at.name]};
   const std::string file{tree.strings[at.file]};
-  if (at.kind == uint32_t(FrameKind::kLabel)) return "<" + name + ">";
+  if (at.kind == uint32_t(FrameKind::kLabel)) return cat("<", name, ">");
   std::string text = name;
-  if (key == FrameKey::kAddress) text += "@" + hex(at.address);
-  text += "|" + file;
+  if (key == FrameKey::kAddress) text += cat("@", hex(at.address));
+  text += cat("|", file);
   if ((key == FrameKey::kLine || key == FrameKey::kAddress) && !file.empty())
-    text += ":" + std::to_string(at.line);
+    text += cat(":", std::to_string(at.line));
   return text;
 }
 
@@ -257,15 +263,15 @@ inline Cells cells_of(const FlameTree &tree, FrameKey key = FrameKey::kFunction)
 inline std::string first_difference(const Cells &got, const Cells &expected) {
   const auto spell = [](const Cells::value_type &cell) {
     std::string text;
-    for (const std::string &frame : cell.first) text += frame + ";";
-    return text + " " + std::to_string(cell.second.self) + "/" + std::to_string(cell.second.total);
+    for (const std::string &frame : cell.first) text += cat(frame, ";");
+    return cat(text, " ", std::to_string(cell.second.self), "/", std::to_string(cell.second.total));
   };
   for (const auto &cell : got)
     if (const auto at = expected.find(cell.first);
         at == expected.end() || at->second != cell.second)
-      return "got " + spell(cell);
+      return cat("got ", spell(cell));
   for (const auto &cell : expected)
-    if (!got.contains(cell.first)) return "missing " + spell(cell);
+    if (!got.contains(cell.first)) return cat("missing ", spell(cell));
   return "none";
 }
 
