@@ -48,6 +48,7 @@ function readDocument() {
     type: text(doc.type),
     unit: text(doc.unit) || 'count',
     inverted: doc.inverted === true,
+    icicle: doc.icicle === true,
     diff: doc.diff === true,
     normalised: doc.normalised === true,
     names: doc.names,

@@ -30,6 +30,7 @@ async function start(times) {
     Object.getOwnPropertyDescriptors(makeHook(viewer, times)),
   );
   viewer.start();
+  if (doc.icicle) viewer.toggleIcicle();
   lap('start');
   times.firstDraw = performance.now();
   await new Promise((done) => {
