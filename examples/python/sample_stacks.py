@@ -25,7 +25,7 @@ def on_timer(_signal, frame):
     while frame is not None:
         code = frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
-        names.append(f"{name} ({os.path.basename(code.co_filename)}:{frame.f_lineno})")
+        names.append(f"{name} ({os.path.basename(code.co_filename)}:{frame.f_lineno or 0})")
         frame = frame.f_back
     stacks[";".join(reversed(names))] += 1
 
