@@ -40,7 +40,8 @@ constexpr std::array kFilter = {
 constexpr std::array kTree = {
     Option{"type", 't', "TYPE",
            "sample type (\"cpu\", \"alloc_space/bytes\"); default: the profile's"},
-    Option{"key", 0, "WHAT", "one node per function (default), line, file, module or address"},
+    Option{"key", 0, "WHAT",
+           "one node per function (default), line, file, module, address, file-function"},
     Option{"sort", 0, "ORDER", "siblings by name (default) or total"},
     Option{"inverted", 0, "", "leaf first: callers grow out of callees"},
     Option{"fold-recursion", 0, "", "a function already on the path is not entered again"},
@@ -249,8 +250,8 @@ profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arg
 }
 
 profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &arguments) {
-  static constexpr std::array<std::string_view, 5> kKeys = {"function", "line", "file", "module",
-                                                            "address"};
+  static constexpr std::array<std::string_view, 6> kKeys = {"function", "line",    "file",
+                                                            "module",   "address", "file-function"};
   static constexpr std::array<std::string_view, 2> kOrders = {"name", "total"};
   const profcore_context context = make_context(arguments);
   auto options = profcore::init<profcore_flame_options>();

@@ -14,13 +14,15 @@ extern "C" {
  * of threads may read it. @since 0.1 */
 typedef struct profcore_flame profcore_flame;
 
-/** What makes two frames one node. @since 0.1 */
+/** What makes two frames one node. FUNCTION goes by the name alone; the frame keeps its file while all
+ * that were merged agree on it. @since 0.1 */
 typedef int32_t profcore_frame_key;
 #define PROFCORE_KEY_FUNCTION 0
 #define PROFCORE_KEY_LINE 1
 #define PROFCORE_KEY_FILE 2
 #define PROFCORE_KEY_MODULE 3
 #define PROFCORE_KEY_ADDRESS 4
+#define PROFCORE_KEY_FILE_FUNCTION 5 /**< functions of one name in different files stay apart */
 
 /** Order of siblings. @since 0.1 */
 typedef int32_t profcore_node_order;

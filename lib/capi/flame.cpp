@@ -59,7 +59,7 @@ profcore_status profcore_flame_build(const profcore_profile *handle,
     FlameOptions build;
     build.context = context.get();
     build.type = resolve_type(profile, given.sample_type);
-    build.key = checked_enum<FrameKey>(given.key, PROFCORE_KEY_ADDRESS, "frame key");
+    build.key = checked_enum<FrameKey>(given.key, PROFCORE_KEY_FILE_FUNCTION, "frame key");
     build.order = checked_enum<NodeOrder>(given.order, PROFCORE_ORDER_TOTAL, "node order");
     build.inverted = given.inverted != 0;
     build.fold_recursion = given.fold_recursion != 0;

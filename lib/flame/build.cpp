@@ -331,7 +331,7 @@ FlameTree build_flame_tree(const Profile &profile, const FlameOptions &options) 
   using namespace flame;
   check_min_share(options.min_share);
   check_order(options.order);
-  if (static_cast<uint32_t>(options.key) > static_cast<uint32_t>(FrameKey::kAddress))
+  if (static_cast<uint32_t>(options.key) > static_cast<uint32_t>(FrameKey::kFileFunction))
     throw Error{Status::kInvalidArgument, "no such frame key"};
   const Context &context = options.context;
   const Column column = look_at_column(profile, options.type);

@@ -89,6 +89,7 @@ FlameTree unite(const FlameTree &baseline, std::span<const int64_t> base_self,
   for (const FlameTree *side : {&tree, &baseline})
     for (uint32_t i = 1; i < side->frames.size(); ++i) drafts.push_back(draft_of(*side, i));
   FlameTree united;
+  united.key = tree.key;
   PodVector<uint32_t> frames = place_frames(drafts, united);
   const size_t own = tree.frames.size() - 1;
   // A tree's frame i is draft i - 1 of its side; the root's frame is never asked for.
@@ -147,6 +148,8 @@ FlameTree diff_flame_trees(const FlameTree &baseline, const FlameTree &tree,
     throw Error{Status::kInvalidArgument, "a flame tree has at least its root"};
   if (baseline.inverted != tree.inverted)
     throw Error{Status::kInvalidArgument, "only one of the trees is inverted"};
+  if (baseline.key != tree.key)
+    throw Error{Status::kInvalidArgument, "the trees were built by different frame keys"};
   const auto describe = [](const FlameTree &side) {
     return fmt::format("{}/{}", side.strings[side.type], side.strings[side.unit]);
   };

@@ -138,6 +138,22 @@ struct Ranked {
   auto key() const { return std::tuple{name, file, line, module, address, kind_class}; }
 };
 
+constexpr uint32_t kAnyFile = UINT32_MAX;
+
+/// The file of a frame merged by name: the one that all agree on who have one.
+class CommonFile {
+public:
+  void add(FlameFrame &frame, StringId file) {
+    if (file == 0 || conflict_ || frame.file == file) return;
+    conflict_ = frame.file != 0;
+    frame.file = conflict_ ? 0 : file;
+  }
+  void next() { conflict_ = false; }
+
+private:
+  bool conflict_ = false;
+};
+
 } // namespace
 
 uint32_t kind_class(uint32_t kind) noexcept {
@@ -187,7 +203,7 @@ PodVector<uint32_t> place_frames(const std::vector<FrameDraft> &drafts, FlameTre
   ranks.finish(tree.strings);
   for (Ranked &frame : order)
     frame = {ranks.rank(frame.name),
-             ranks.rank(frame.file),
+             tree.key == FrameKey::kFunction ? kAnyFile : ranks.rank(frame.file),
              ranks.rank(frame.module),
              frame.kind_class,
              frame.line,
@@ -205,11 +221,14 @@ PodVector<uint32_t> place_frames(const std::vector<FrameDraft> &drafts, FlameTre
   PodVector<uint32_t> remap;
   remap.resize_uninitialized(drafts.size());
   const Ranked *last = nullptr;
+  CommonFile file;
   for (const Ranked &ranked : order) {
     const FrameDraft &draft = drafts[ranked.draft];
     if (last != nullptr && last->key() == ranked.key()) {
       tree.frames.back().kind = merged_kind(tree.frames.back().kind, draft.kind);
+      file.add(tree.frames.back(), ranks.id(ranks.add(draft.file)));
     } else {
+      file.next();
       FlameFrame frame;
       frame.name = ranks.id(ranks.add(draft.name));
       frame.file = ranks.id(ranks.add(draft.file));
@@ -266,7 +285,7 @@ void drop_unused_frames(FlameTree &tree) {
 FrameNamer::FrameNamer(const Profile &profile, FrameKey key)
     : profile_{profile}, key_{key}, seed_{random_hash_seed()} {
   codes_.resize(profile.locations().size(), kNoCode);
-  if (key == FrameKey::kFunction) by_function_.resize(profile.functions().size(), kNoCode);
+  if (goes_by_function()) by_function_.resize(profile.functions().size(), kNoCode);
 }
 
 uint32_t FrameNamer::intern(const FrameDraft &draft) {
@@ -331,6 +350,7 @@ uint32_t FrameNamer::draft_of_unnamed(const Location &location) {
   const std::string_view base = base_name(location.module);
   switch (key_) {
   case FrameKey::kFunction:
+  case FrameKey::kFileFunction:
   case FrameKey::kLine:
     draft.name = unnamed(location);
     break;
@@ -358,8 +378,7 @@ uint32_t FrameNamer::draft_of_unnamed(const Location &location) {
 
 uint32_t FrameNamer::draft_of_line(const Location &location, const Line &line, bool inlined) {
   const FrameKind kind = inlined ? inlined_kind(location.kind) : location.kind;
-  const bool plain =
-      key_ == FrameKey::kFunction && line.function != 0 && kind_class(number(kind)) == 0;
+  const bool plain = goes_by_function() && line.function != 0 && kind_class(number(kind)) == 0;
   if (plain) {
     const uint32_t known = by_function_[line.function];
     if (known != kNoCode) {
@@ -378,7 +397,7 @@ uint32_t FrameNamer::draft_of_line(const Location &location, const Line &line, b
     draft.name = draft.file = file;
     return intern(draft);
   }
-  if (key_ != FrameKey::kFunction) {
+  if (!goes_by_function()) {
     if (line.file != 0) draft.file = profile_.text(line.file);
     draft.line = line.line;
   }
@@ -409,6 +428,7 @@ uint32_t FrameNamer::make_code(LocationId id) {
 }
 
 void FrameNamer::finish(FlameTree &tree) {
+  tree.key = key_;
   remap_ = place_frames(drafts_, tree);
   for (uint32_t &code : codes_)
     if ((code & kMany) == 0) code = remap_[code];

@@ -25,8 +25,8 @@ uint32_t merged_kind(uint32_t a, uint32_t b) noexcept;
 
 FrameDraft draft_of(const FlameTree &tree, uint32_t frame) noexcept;
 
-/// Sorts drafts, drops repeats and makes them the tree's frames 1, 2, ... (0 is the root), so that
-/// comparing frame ids compares names. Returns draft -> frame.
+/// Sorts drafts, merges those that `tree.key` makes one and makes them the tree's frames 1, 2, ...
+/// (0 is the root), so that comparing frame ids compares names. Returns draft -> frame.
 PodVector<uint32_t> place_frames(const std::vector<FrameDraft> &drafts, FlameTree &tree);
 
 /// Drops frames that no node uses, and strings that nothing uses.
@@ -59,6 +59,9 @@ public:
   const uint32_t *runs() const noexcept { return runs_.data(); }
 
 private:
+  bool goes_by_function() const noexcept {
+    return key_ == FrameKey::kFunction || key_ == FrameKey::kFileFunction;
+  }
   uint32_t make_code(LocationId location);
   uint32_t draft_of_line(const Location &location, const Line &line, bool inlined);
   uint32_t draft_of_unnamed(const Location &location);

@@ -14,7 +14,19 @@
 namespace profcore {
 
 /// What makes two frames the same node. The numbers are part of the C ABI.
-enum class FrameKey : int32_t { kFunction = 0, kLine = 1, kFile = 2, kModule = 3, kAddress = 4 };
+///
+/// kFunction goes by the name alone, as pprof's default does: two builds in different folders, and
+/// two spellings of a path, then still are the same function. The frame keeps its file while all
+/// that were merged agree on it. kFileFunction keeps functions of one name in different files
+/// apart.
+enum class FrameKey : int32_t {
+  kFunction = 0,
+  kLine = 1,
+  kFile = 2,
+  kModule = 3,
+  kAddress = 4,
+  kFileFunction = 5,
+};
 enum class NodeOrder : int32_t { kName = 0, kTotal = 1 };
 
 /// A frame of a tree; strings are ids of the tree's own table. Fields the key merges away are 0.
@@ -61,6 +73,7 @@ struct FlameTree {
   StringId type = 0;
   StringId unit = 0;
   int64_t period = 0;
+  FrameKey key = FrameKey::kFunction;
   bool inverted = false;
   bool normalised = false; ///< diff: the baseline was scaled to the total of the other side
   /// The column's values add up past 64 bits: sums stop at the ends of int64_t.

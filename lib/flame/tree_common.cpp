@@ -27,6 +27,7 @@ void copy_facts(const FlameTree &from, FlameTree &to) {
   to.type = from.type;
   to.unit = from.unit;
   to.period = from.period;
+  to.key = from.key;
   to.inverted = from.inverted;
   to.normalised = from.normalised;
   to.saturated = from.saturated;

@@ -5,8 +5,8 @@ using namespace profcore;
 
 namespace {
 
-constexpr FrameKey kKeys[] = {FrameKey::kFunction, FrameKey::kLine, FrameKey::kFile,
-                              FrameKey::kModule, FrameKey::kAddress};
+constexpr FrameKey kKeys[] = {FrameKey::kFunction, FrameKey::kLine,    FrameKey::kFile,
+                              FrameKey::kModule,   FrameKey::kAddress, FrameKey::kFileFunction};
 
 /// A profile of one column from "a;b;c" lists; each letter is a function.
 struct Letters {

@@ -120,7 +120,7 @@ inline std::string hex(uint64_t value) {
   return text;
 }
 
-/// Root-first names of one location's frames: "name|file" for functions.
+/// Root-first names of one location's frames: "name|" or "name|file" for functions.
 inline Path frames_of(const Profile &profile, LocationId id, FrameKey key) {
   const Location &location = profile.locations()[id];
   const bool in_module = location.module != 0;
@@ -138,7 +138,10 @@ inline Path frames_of(const Profile &profile, LocationId id, FrameKey key) {
     const std::string file{profile.text(function.file)};
     std::string frame = key == FrameKey::kFile ? cat(file, "|", file) : name;
     if (key == FrameKey::kAddress) frame += cat("@", hex(location.address));
-    if (key != FrameKey::kFile) frame += cat("|", file);
+    if (key == FrameKey::kFunction)
+      frame += "|";
+    else if (key != FrameKey::kFile)
+      frame += cat("|", file);
     if (key == FrameKey::kLine || key == FrameKey::kAddress)
       frame += cat(":", std::to_string(line.line));
     frames.insert(frames.begin(), frame);
@@ -239,6 +242,7 @@ inline std::string frame_text(const FlameTree &tree, uint32_t frame, FrameKey ke
   if (at.kind == uint32_t(FrameKind::kLabel)) return cat("<", name, ">");
   std::string text = name;
   if (key == FrameKey::kAddress) text += cat("@", hex(at.address));
+  if (key == FrameKey::kFunction) return cat(text, "|");
   text += cat("|", file);
   if ((key == FrameKey::kLine || key == FrameKey::kAddress) && !file.empty())
     text += cat(":", std::to_string(at.line));

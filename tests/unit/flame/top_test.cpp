@@ -119,7 +119,7 @@ TEST_CASE("peek counts each call once per stack") {
         if (!row.frames.empty()) sums[row.frames.back()].self += row.value;
       }
       const auto found = peek(tree, "^f[0-9]", false);
-      CHECK(found.size() == 7);
+      CHECK(found.size() == 5);
       int64_t last = INT64_MAX;
       for (const Peek &at : found) {
         const std::string name = text(tree, at.frame);

@@ -160,3 +160,33 @@ TEST_CASE("a tree outlives its profile and knows where it came from") {
   CHECK(tree.strings[tree.meta[1].second] == "2023-11-14T22:13:20Z");
   CHECK(tree.bytes() > 0);
 }
+
+TEST_CASE("two builds in different folders compare by function name") {
+  const auto build_in = [](const char *folder, int64_t value, FrameKey key) {
+    Profile profile;
+    profile.add_sample_type("cpu", "count");
+    Function function;
+    function.name = profile.intern("work");
+    function.file = profile.intern(std::string{folder} + "/work.c");
+    const Line line{profile.add_function(function), 0, 3, 0};
+    const LocationId location = profile.add_location({}, {&line, 1});
+    profile.add_sample(profile.stacks.child(0, location), 0, {&value, 1});
+    FlameOptions options;
+    options.key = key;
+    return build_flame_tree(profile, options);
+  };
+  const FlameTree before = build_in("/builds/1", 5, FrameKey::kFunction);
+  CHECK(before.strings[before.frames[1].file] == "/builds/1/work.c");
+  const FlameTree diff =
+      diff_flame_trees(before, build_in("/builds/2", 7, FrameKey::kFunction), {});
+  REQUIRE(diff.size() == 2);
+  CHECK(diff.base_self[1] == 5);
+  CHECK(diff.self[1] == 7);
+  CHECK(diff.strings[diff.frames[1].file].empty());
+
+  const FlameTree apart = diff_flame_trees(build_in("/builds/1", 5, FrameKey::kFileFunction),
+                                           build_in("/builds/2", 7, FrameKey::kFileFunction), {});
+  CHECK(apart.size() == 3);
+  CHECK_THROWS_AS(diff_flame_trees(before, build_in("/builds/1", 5, FrameKey::kFileFunction), {}),
+                  Error);
+}
