@@ -4,9 +4,9 @@
 //
 // Reading: a varint has at most ten bytes (bits past the 64th are dropped, as every protobuf reader
 // does), a length must fit in what is left, groups (wire types 3 and 4) are refused. Every error
-// carries the byte offset counted from the first byte of the whole input. `read_varint` turns up to
-// eight bytes into a number without a branch on their count: real files mix lengths of one to five
-// bytes, and mispredicted branches would cost more than the arithmetic.
+// carries the byte offset counted from the first byte of the whole input. Longer varints are put
+// together without a branch on their length: real files mix lengths of one to five bytes, and
+// mispredicted branches would cost more than the arithmetic.
 
 #include "base/error.hpp"
 #include "base/pod_vector.hpp"
@@ -54,8 +54,9 @@ inline uint64_t squeeze_groups(uint64_t word) noexcept {
   return (word & UINT64_C(0x000000000fffffff)) | ((word & UINT64_C(0x0fffffff00000000)) >> 4);
 }
 
-/// The varint at `at`, or nullptr when it is damaged or does not end before `end`.
-inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t &value) noexcept {
+/// A varint of any length up to eight bytes without a branch.
+inline const uint8_t *read_long_varint(const uint8_t *at, const uint8_t *end,
+                                       uint64_t &value) noexcept {
   if (end - at < 8) [[unlikely]]
     return read_varint_slowly(at, end, value);
   const uint64_t word = load_little_endian(at);
@@ -63,6 +64,30 @@ inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_
   if (stops == 0) [[unlikely]]
     return read_varint_slowly(at, end, value);
   value = squeeze_groups(word & (stops ^ (stops - 1)));
+  return at + (static_cast<unsigned>(std::countr_zero(stops)) + 1) / 8;
+}
+
+/// The varint at `at`, or nullptr when it is damaged or does not end before `end`. Most are
+/// lengths, tags and small numbers of one byte.
+inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t &value) noexcept {
+  if (at != end && *at < 0x80) [[likely]] {
+    value = *at;
+    return at + 1;
+  }
+  return read_long_varint(at, end, value);
+}
+
+/// The same for lists of ids, whose lengths cannot be foretold: no branch up to four bytes.
+inline const uint8_t *read_id(const uint8_t *at, const uint8_t *end, uint64_t &value) noexcept {
+  if (end - at < 8) [[unlikely]]
+    return read_varint_slowly(at, end, value);
+  const auto word = static_cast<uint32_t>(load_little_endian(at));
+  const uint32_t stops = ~word & 0x80808080U;
+  if (stops == 0) [[unlikely]]
+    return read_long_varint(at, end, value);
+  uint32_t groups = word & (stops ^ (stops - 1)) & 0x7f7f7f7fU;
+  groups = (groups & 0x007f007fU) | ((groups & 0x7f007f00U) >> 1);
+  value = (groups & 0x3fffU) | ((groups & 0x3fff0000U) >> 2);
   return at + (static_cast<unsigned>(std::countr_zero(stops)) + 1) / 8;
 }
 
@@ -118,6 +143,18 @@ public:
     throw Error{Status::kMalformed,
                 "wire type " + std::to_string(tag & 7) + " (a group, or none) is not supported",
                 field.offset};
+  }
+
+  /// The next field, when it is a message with this tag of one byte; else nothing is read. The
+  /// quick way over a long run of them.
+  bool next_message(uint8_t tag, std::span<const uint8_t> &bytes) {
+    if (at_ == end_ || *at_ != tag) return false;
+    uint64_t length = 0;
+    const uint8_t *begin = wire::read_varint(at_ + 1, end_, length);
+    if (begin == nullptr || length > static_cast<uint64_t>(end_ - begin)) return false;
+    bytes = {begin, static_cast<size_t>(length)};
+    at_ = begin + length;
+    return true;
   }
 
   uint64_t varint() {

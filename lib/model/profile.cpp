@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace profcore {
 namespace {
@@ -128,50 +129,55 @@ void Profile::set_lines(LocationId location, std::span<const Line> lines) {
 }
 
 LabelSetId Profile::add_label_set(std::span<const Label> labels) {
-  if (labels.empty()) return 0;
-  const size_t first = labels_.size();
-  labels_.append(labels);
-  Label *begin = labels_.data() + first;
-  for (Label *label = begin; label != labels_.end(); ++label) {
-    label->is_number = label->is_number != 0 ? 1 : 0;
-    if (label->is_number != 0)
-      label->text = 0;
+  std::array<Label, 16> few;
+  if (labels.size() <= few.size()) {
+    std::copy(labels.begin(), labels.end(), few.begin());
+    const std::span<Label> copy{few.data(), labels.size()};
+    return add_prepared_label_set(copy, prepare_label_set(copy));
+  }
+  std::vector<Label> copy{labels.begin(), labels.end()};
+  const uint64_t hash = prepare_label_set(copy);
+  return add_prepared_label_set(copy, hash);
+}
+
+uint64_t Profile::prepare_label_set(std::span<Label> labels) const {
+  for (Label &label : labels) {
+    label.is_number = label.is_number != 0 ? 1 : 0;
+    if (label.is_number != 0)
+      label.text = 0;
     else
-      label->number = 0;
+      label.number = 0;
   }
-  const bool sorted =
-      std::is_sorted(begin, labels_.end(), [](auto &a, auto &b) { return a.key < b.key; });
-  if (!sorted)
-    std::stable_sort(begin, labels_.end(),
-                     [](const Label &a, const Label &b) { return a.key < b.key; });
+  const auto by_key = [](const Label &a, const Label &b) { return a.key < b.key; };
+  if (!std::is_sorted(labels.begin(), labels.end(), by_key))
+    std::stable_sort(labels.begin(), labels.end(), by_key);
   uint64_t hash = seed_;
-  for (const Label *label = begin; label != labels_.end(); ++label) {
-    hash = hash_combine(hash, static_cast<uint64_t>(label->key) << 32 | label->text, seed_);
-    hash = hash_combine(hash, static_cast<uint64_t>(label->is_number) << 32 | label->unit, seed_);
-    hash = hash_combine(hash, static_cast<uint64_t>(label->number), seed_);
+  for (const Label &label : labels) {
+    hash = hash_combine(hash, static_cast<uint64_t>(label.key) << 32 | label.text, seed_);
+    hash = hash_combine(hash, static_cast<uint64_t>(label.is_number) << 32 | label.unit, seed_);
+    hash = hash_combine(hash, static_cast<uint64_t>(label.number), seed_);
   }
-  const size_t count = labels.size();
-  uint32_t id = InternIndex::kNotFound;
-  try {
-    id = label_set_index_.find_or_insert(
-        hash,
-        [&](uint32_t other) {
-          const auto existing = labels_of(other);
-          return existing.size() == count &&
-                 std::equal(existing.begin(), existing.end(), labels_.data() + first, equal_label);
-        },
-        [&] {
-          next_id(labels_.size(), "labels");
-          const uint32_t added = next_id(label_sets_.size() - 1, "label sets");
-          label_sets_.push_back(static_cast<uint32_t>(labels_.size()));
-          return added;
-        });
-  } catch (...) {
-    labels_.resize_uninitialized(label_sets_.back());
-    throw;
-  }
-  labels_.resize_uninitialized(label_sets_.back());
-  return id;
+  label_set_index_.prefetch(hash);
+  return hash;
+}
+
+LabelSetId Profile::add_prepared_label_set(std::span<const Label> labels, uint64_t hash) {
+  if (labels.empty()) return 0;
+  return label_set_index_.find_or_insert(
+      hash,
+      [&](uint32_t other) {
+        const auto existing = labels_of(other);
+        return std::equal(existing.begin(), existing.end(), labels.begin(), labels.end(),
+                          equal_label);
+      },
+      [&] {
+        next_id(labels_.size() + labels.size(), "labels");
+        const uint32_t added = next_id(label_sets_.size() - 1, "label sets");
+        label_sets_.reserve_more(1);
+        labels_.append(labels);
+        label_sets_.push_back(static_cast<uint32_t>(labels_.size()));
+        return added;
+      });
 }
 
 size_t Profile::add_sample_type(std::string_view type, std::string_view source_unit) {

@@ -166,6 +166,10 @@ public:
   LocationId add_location(const Location &location, std::span<const Line> lines);
   /// Labels are put in canonical order (by key; equal keys keep their order).
   LabelSetId add_label_set(std::span<const Label> labels);
+  /// `add_label_set` in two steps, for callers with many sets at hand: the first puts the labels in
+  /// canonical order and begins to fetch what the second needs, so that the misses overlap.
+  uint64_t prepare_label_set(std::span<Label> labels) const;
+  LabelSetId add_prepared_label_set(std::span<const Label> labels, uint64_t hash);
   /// Names a location after the fact; stacks stay as they are.
   void set_lines(LocationId location, std::span<const Line> lines);
 

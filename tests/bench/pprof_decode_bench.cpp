@@ -3,7 +3,6 @@
 // memory includes the input once.
 
 #include "model/profile.hpp"
-#include "output/output.hpp"
 #include "sources/decode/decode.hpp"
 
 #include <algorithm>

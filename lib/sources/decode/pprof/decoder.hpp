@@ -30,14 +30,18 @@ enum ProfileField : uint32_t {
   kDocUrl = 15,
 };
 
+/// The tag of a sample as every writer encodes it; a padded one is found by its number.
+constexpr uint8_t kSampleTag = kSample << 3 | static_cast<uint8_t>(WireType::kBytes);
+
 /// Where the messages of one kind lie: other fields may stand between them.
 struct Extent {
   const uint8_t *begin = nullptr;
   const uint8_t *end = nullptr;
   uint64_t count = 0;
 
-  void add(const uint8_t *from, const uint8_t *to) noexcept {
-    if (count++ == 0) begin = from;
+  void add(const uint8_t *from, const uint8_t *to, uint64_t messages = 1) noexcept {
+    if (count == 0) begin = from;
+    count += messages;
     end = to;
   }
 };

@@ -10,16 +10,13 @@
 
 namespace profcore::pprof {
 
-/// 128 bits that stand for a run of bytes: the pseudo-dot product (NH) of its words and a random
-/// key, in whole. For any two different runs, however chosen, the probability over the key that
-/// they agree is at most 2^-64, so equality need not be proved by looking at the earlier bytes,
-/// which would be one more cache and TLB miss per look-up. The length is one of the words.
-struct Fingerprint {
-  uint64_t low = 0;
-  uint64_t high = 0;
-
-  uint64_t hash() const noexcept { return hash_u64(low, high | 1); }
-};
+/// 64 bits that stand for a run of bytes: the pseudo-dot product (NH) of its words and a random
+/// key, 128 bits that two different runs, however chosen, share with a probability of 2^-64 at most
+/// over the key, mixed down once more. So equality need not be proved by looking at the earlier
+/// bytes, which would be one more cache and TLB miss per look-up: a file of a million lists, made
+/// by someone who does not know the key, has one chance in 2^24 that one is taken for another of
+/// its own. The length is one of the words.
+using Fingerprint = uint64_t;
 
 class Fingerprinter {
 public:
@@ -29,6 +26,7 @@ public:
     const uint64_t seed = random_hash_seed();
     const uint64_t other = random_hash_seed();
     for (size_t i = 0; i < key_.size(); ++i) key_[i] = hash_u64(other + i, hash_u64(i, seed));
+    final_key_ = random_hash_seed();
   }
 
   /// `size` is at most kMaxBytes; `readable_end` says how far a load may go.
@@ -55,7 +53,7 @@ public:
       sum += left < 8 ? product(low_bytes(first, left), 0, key + 2)
                       : product(first, low_bytes(second, left - 8), key + 2);
     }
-    return {static_cast<uint64_t>(sum), static_cast<uint64_t>(sum >> 64)};
+    return hash_u64(static_cast<uint64_t>(sum) ^ final_key_, static_cast<uint64_t>(sum >> 64));
   }
 
 private:
@@ -64,64 +62,64 @@ private:
   }
 
   std::array<uint64_t, 2 + kMaxBytes / 8> key_;
+  uint64_t final_key_ = 0;
 };
 
 /// Remembers which id a run of raw input bytes was decoded to, so that equal bytes are not decoded
-/// again. 20 bytes a slot, load at most 5/8.
+/// again. 12 bytes a slot, load at most 5/8: the tables should stay in the cache.
 class RawCache {
 public:
   static constexpr uint32_t kNotFound = UINT32_MAX;
 
-  void prefetch(const Fingerprint &print) const noexcept {
-    if (ids_.empty()) return;
-    const size_t at = print.hash() & (ids_.size() - 1);
-    __builtin_prefetch(&ids_[at]);
-    __builtin_prefetch(&prints_[at]);
+  void prefetch(Fingerprint print) const noexcept {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[print & (slots_.size() - 1)]);
   }
 
-  uint32_t find(const Fingerprint &print) const noexcept {
-    if (ids_.empty()) return kNotFound;
-    const size_t mask = ids_.size() - 1;
-    for (size_t at = print.hash() & mask; ids_[at] != kNotFound; at = (at + 1) & mask)
-      if (prints_[at].low == print.low && prints_[at].high == print.high) return ids_[at];
+  uint32_t find(Fingerprint print) const noexcept {
+    if (slots_.empty()) return kNotFound;
+    const size_t mask = slots_.size() - 1;
+    for (size_t at = print & mask; slots_[at].id != kNotFound; at = (at + 1) & mask)
+      if (slots_[at].print() == print) return slots_[at].id;
     return kNotFound;
   }
 
   /// For what `find` did not find.
-  void insert(const Fingerprint &print, uint32_t id) {
-    if ((used_ + 1) * 8 > ids_.size() * 5) grow();
-    place(print, id);
+  void insert(Fingerprint print, uint32_t id) {
+    if ((used_ + 1) * 8 > slots_.size() * 5) grow();
+    place({static_cast<uint32_t>(print), static_cast<uint32_t>(print >> 32), id});
     ++used_;
   }
 
   void release() noexcept {
-    ids_ = {};
-    prints_ = {};
+    slots_ = {};
     used_ = 0;
   }
-  size_t bytes() const noexcept { return ids_.bytes() + prints_.bytes(); }
+  size_t bytes() const noexcept { return slots_.bytes(); }
 
 private:
-  void place(const Fingerprint &print, uint32_t id) noexcept {
-    const size_t mask = ids_.size() - 1;
-    size_t at = print.hash() & mask;
-    while (ids_[at] != kNotFound) at = (at + 1) & mask;
-    ids_[at] = id;
-    prints_[at] = print;
+  struct Slot {
+    uint32_t low;
+    uint32_t high;
+    uint32_t id;
+
+    Fingerprint print() const noexcept { return static_cast<uint64_t>(high) << 32 | low; }
+  };
+
+  void place(const Slot &added) noexcept {
+    const size_t mask = slots_.size() - 1;
+    size_t at = added.print() & mask;
+    while (slots_[at].id != kNotFound) at = (at + 1) & mask;
+    slots_[at] = added;
   }
   void grow() {
-    const PodVector<uint32_t> old_ids = std::move(ids_);
-    const PodVector<Fingerprint> old_prints = std::move(prints_);
-    const size_t capacity = old_ids.empty() ? 1024 : old_ids.size() * 2;
-    ids_.resize_uninitialized(capacity);
-    std::memset(ids_.data(), 0xff, capacity * sizeof(uint32_t));
-    prints_.resize_uninitialized(capacity);
-    for (size_t i = 0; i < old_ids.size(); ++i)
-      if (old_ids[i] != kNotFound) place(old_prints[i], old_ids[i]);
+    const PodVector<Slot> old = std::move(slots_);
+    slots_.resize_uninitialized(old.empty() ? 1024 : old.size() * 2);
+    std::memset(static_cast<void *>(slots_.data()), 0xff, slots_.size() * sizeof(Slot));
+    for (const Slot &slot : old)
+      if (slot.id != kNotFound) place(slot);
   }
 
-  PodVector<uint32_t> ids_;
-  PodVector<Fingerprint> prints_;
+  PodVector<Slot> slots_;
   size_t used_ = 0;
 };
 

@@ -54,6 +54,12 @@ private:
     size_t first_id;
     size_t depth;
   };
+  struct NewLabels {
+    size_t sample;
+    size_t first_label;
+    size_t size;
+    uint64_t hash;
+  };
   /// A cache and whether it earns its memory.
   struct Judged {
     uint64_t looked_up = 0;
@@ -71,7 +77,8 @@ private:
   bool split(Pending &sample, size_t row) noexcept;
   void resolve_batch(size_t first_row, size_t count);
   bool find_stack(const Pending &sample, StackId &stack);
-  LabelSetId resolve_labels(Pending &sample);
+  bool find_labels(Pending &sample, LabelSetId &set);
+  bool parse_labels(const uint8_t *at, const uint8_t *end);
   void read_slowly(const Pending &sample, size_t row);
   bool decode_ids(const uint8_t *at, const uint8_t *end);
   void add_id(uint64_t id, uint64_t offset);
@@ -92,6 +99,7 @@ private:
   PodVector<LocationId> ids_; ///< the new lists of a batch, each leaf first
   PodVector<LocationId> slow_ids_;
   std::array<NewStack, kBatch> new_stacks_;
+  std::array<NewLabels, kBatch> new_labels_;
   std::array<StackTrie::Walk, kBatch> walks_;
 };
 
@@ -190,8 +198,11 @@ void SampleDecoder::run() {
 
   WireReader reader{{scan.samples.begin, scan.samples.end}, origin_};
   WireField field;
-  while (reader.next(field))
-    if (field.number == kSample) add(field.bytes);
+  std::span<const uint8_t> bytes;
+  while (!reader.at_end()) {
+    while (reader.next_message(kSampleTag, bytes)) add(bytes);
+    if (reader.next(field) && field.number == kSample) add(field.bytes);
+  }
   flush();
 }
 
@@ -199,16 +210,34 @@ void SampleDecoder::resolve_batch(size_t first_row, size_t count) {
   const std::span<StackId> stacks = profile_.sample_stacks().subspan(first_row, count);
   const std::span<LabelSetId> labels = profile_.sample_label_sets().subspan(first_row, count);
   size_t walking = 0;
+  size_t labelled = 0;
   ids_.clear();
+  labels_.clear();
   for (size_t i = 0; i < count; ++i) {
     Pending &sample = pending_[i];
-    if (!sample.slow) labels[i] = resolve_labels(sample);
+    if (!sample.slow) {
+      const size_t first = labels_.size();
+      if (!find_labels(sample, labels[i])) {
+        const size_t size = labels_.size() - first;
+        new_labels_[labelled++] = {i, first, size,
+                                   profile_.prepare_label_set({labels_.data() + first, size})};
+      }
+    }
     if (!sample.slow && !find_stack(sample, stacks[i])) {
       const size_t first = ids_.size();
       sample.slow = !decode_ids(sample.stack, sample.stack + sample.stack_size);
       if (!sample.slow) new_stacks_[walking++] = {i, first, ids_.size() - first};
     }
     if (sample.slow) read_slowly(sample, first_row + i);
+  }
+  for (size_t i = 0; i < labelled; ++i) {
+    const NewLabels &added = new_labels_[i];
+    const Pending &sample = pending_[added.sample];
+    if (sample.slow) continue;
+    const LabelSetId set = profile_.add_prepared_label_set(
+        {labels_.data() + added.first_label, added.size}, added.hash);
+    labels[added.sample] = set;
+    if (label_trial_.use(sample.labels_size)) label_cache_.insert(sample.labels_print, set);
   }
   for (size_t i = 0; i < walking; ++i)
     walks_[i] = {ids_.data() + new_stacks_[i].first_id, new_stacks_[i].depth, 0};
@@ -246,7 +275,7 @@ bool SampleDecoder::decode_ids(const uint8_t *at, const uint8_t *end) {
   const size_t dense_size = decoder_.locations_.dense().size();
   LocationId *out = ids_.data() + first;
   while (at < end) {
-    at = wire::read_varint(packed ? at : at + 1, end_, id);
+    at = wire::read_id(packed ? at : at + 1, end_, id);
     const LocationId location = at == nullptr     ? IdMap::kAbsent
                                 : id < dense_size ? dense[id]
                                                   : decoder_.locations_.find(id);
@@ -270,31 +299,59 @@ void SampleDecoder::add_id(uint64_t id, uint64_t offset) {
   slow_ids_.push_back(location);
 }
 
-/// Marks the sample as one for `read_slowly` when its tail is more than labels.
-LabelSetId SampleDecoder::resolve_labels(Pending &sample) {
-  if (sample.labels_size == 0) return 0;
+/// False when the labels are not known yet; then they are parsed behind what is in `labels_`. Marks
+/// the sample as one for `read_slowly` when its tail is more than labels.
+bool SampleDecoder::find_labels(Pending &sample, LabelSetId &set) {
+  set = 0;
+  if (sample.labels_size == 0) return true;
   if (label_trial_.use(sample.labels_size)) {
     ++label_trial_.looked_up;
     const uint32_t known = label_cache_.find(sample.labels_print);
     if (known != RawCache::kNotFound) {
       ++label_trial_.found;
-      return known;
+      set = known;
+      return true;
     }
   }
-  labels_.clear();
+  const size_t first = labels_.size();
+  if (parse_labels(sample.labels, sample.labels + sample.labels_size)) return false;
+  labels_.resize(first);
   WireReader reader{{sample.labels, sample.labels_size}, origin_};
   WireField field;
   while (reader.next(field)) {
     if (field.number == 3) {
       add_label(field);
     } else if (field.number == 1 || field.number == 2) {
+      labels_.resize(first);
       sample.slow = true;
-      return 0;
+      return true;
     }
   }
-  const LabelSetId set = profile_.add_label_set(labels_);
-  if (label_trial_.use(sample.labels_size)) label_cache_.insert(sample.labels_print, set);
-  return set;
+  return false;
+}
+
+/// Labels as writers lay them out: short messages of a key and a text, or a number and a unit.
+/// False for all else, errors too.
+bool SampleDecoder::parse_labels(const uint8_t *at, const uint8_t *end) {
+  const std::span<const StringId> strings = decoder_.strings_.span();
+  while (at < end) {
+    if (*at != 0x1a || end - at < 2 || at[1] >= 0x80 || at[1] > end - at - 2) return false;
+    const uint8_t *const label_end = at + 2 + at[1];
+    at += 2;
+    uint64_t fields[4] = {};
+    while (at < label_end) {
+      const unsigned tag = *at;
+      if ((tag & 7) != 0 || tag < 0x08 || tag > 0x20) return false;
+      at = wire::read_varint(at + 1, end_, fields[tag / 8 - 1]);
+      if (at == nullptr) return false;
+    }
+    const auto [key, text, number, unit] = fields;
+    if (at != label_end || (text != 0) == ((number | unit) != 0)) return false;
+    if (key >= strings.size() || text >= strings.size() || unit >= strings.size()) return false;
+    labels_.push_back({strings[key], text != 0 ? strings[text] : 0, strings[unit],
+                       text != 0 ? 0U : 1U, static_cast<int64_t>(number)});
+  }
+  return true;
 }
 
 void SampleDecoder::add_label(const WireField &message) {
@@ -347,7 +404,7 @@ void SampleDecoder::add_label(const WireField &message) {
 void SampleDecoder::read_slowly(const Pending &sample, size_t row) {
   slow_ids_.clear();
   values_.clear();
-  labels_.clear();
+  const size_t first_label = labels_.size();
   WireReader reader{{sample.begin, sample.end}, origin_};
   WireField field;
   const auto each = [&](auto &&take) {
@@ -383,7 +440,9 @@ void SampleDecoder::read_slowly(const Pending &sample, size_t row) {
                 decoder_.offset_of(sample.begin)};
   for (size_t i = 0; i < columns_.size(); ++i) columns_[i][row] = values_[i];
   profile_.sample_stacks()[row] = profile_.stacks.add_leaf_first(slow_ids_.span());
-  profile_.sample_label_sets()[row] = profile_.add_label_set(labels_);
+  profile_.sample_label_sets()[row] =
+      profile_.add_label_set(std::span<const Label>{labels_}.subspan(first_label));
+  labels_.resize(first_label);
 }
 
 /// Called when there are fewer bytes than values due: one of the samples must be short.

@@ -19,7 +19,22 @@ void Decoder::scan() {
   WireReader reader{input_, input_.data()};
   WireField field;
   uint64_t next_report = UINT64_C(1) << 24;
-  while (reader.next(field)) {
+  std::span<const uint8_t> sample;
+  while (!reader.at_end()) {
+    const uint8_t *const before = input_.data() + reader.offset();
+    constexpr uint64_t kRun = 4096; // samples between two looks at the progress
+    uint64_t run = 0;
+    uint64_t run_bytes = 0;
+    for (; run < kRun && reader.next_message(kSampleTag, sample); ++run) run_bytes += sample.size();
+    if (run > 0) {
+      scan_.samples.add(before, sample.data() + sample.size(), run);
+      scan_.sample_bytes += run_bytes;
+      if (reader.offset() < next_report) continue;
+      options_.context.report(0, input_.size());
+      next_report = reader.offset() + (UINT64_C(1) << 24);
+      continue;
+    }
+    reader.next(field);
     const uint8_t *from = input_.data() + field.offset;
     const uint8_t *to = field.bytes.data() + field.bytes.size();
     switch (field.number) {
