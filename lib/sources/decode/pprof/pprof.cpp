@@ -16,10 +16,10 @@
 //
 // A file cut short ends in such an error too, unless the cut is among the strings, which most
 // writers put last: then all the rest is there, an index means what it meant, and only the names
-// behind the cut are gone. They are empty (frames show their addresses, such labels are left out);
-// pprof_lost_strings counts what referred to them and a warning tells of it and of what may have
-// stood behind (time, period, comments). Strict, cut anywhere else, or cut before the names of the
-// sample types, it is an error: what referred to what is gone, and no part could be trusted.
+// behind the cut are gone. Functions get "[lost name 123]", such labels are left out, all else is
+// empty; pprof_lost_strings counts what referred to them and a warning tells of it and of what may
+// have stood behind (time, period, comments). Strict, cut anywhere else, or cut before the names of
+// the sample types, it is an error: what referred to what is gone, and no part could be trusted.
 //
 // Read with a warning and a counter: a location's mapping that is not there
 // (pprof_missing_mappings), a label with text and number (pprof_double_labels; the text wins), and

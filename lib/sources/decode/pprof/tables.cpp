@@ -160,6 +160,8 @@ void Decoder::read_functions() {
       }
     }
     function.name = string_at(name);
+    // Functions whose names are lost must not all become one.
+    if (is_lost(name)) function.name = profile_.intern(fmt::format("[lost name {}]", name.index));
     function.system_name = string_at(system_name);
     function.file = string_at(file);
     // No function of some .NET profiles has an id, and lines count them from 1. Where some have one
