@@ -3,6 +3,7 @@
 
 #include <ctime>
 #include <fmt/format.h>
+#include <utility>
 
 namespace profcore {
 namespace flame {
@@ -74,7 +75,11 @@ void describe(const Profile &profile, const Column &column, FlameTree &tree) {
     put("duration", fmt::format("{:.3f} s", static_cast<double>(meta.duration_ns) / 1e9));
   if (meta.frequency_hz > 0) put("frequency", fmt::format("{:g} Hz", meta.frequency_hz));
   if (meta.lost_samples > 0) put("lost samples", fmt::format("{}", meta.lost_samples));
-  for (const StringId comment : meta.comments) put("comment", profile.text(comment));
+  // A comment may be there as often as the input has bytes.
+  PodVector<uint8_t> seen;
+  if (!meta.comments.empty()) seen.resize(profile.strings.size());
+  for (const StringId comment : meta.comments)
+    if (!std::exchange(seen[comment], 1)) put("comment", profile.text(comment));
   tree.saturated = column.may_overflow;
 }
 
@@ -220,7 +225,9 @@ private:
         value += profile_.text(label.text);
       } else {
         value += fmt::format("{}", label.number);
-        if (label.unit != 0) value.append(1, ' ').append(profile_.text(label.unit));
+        constexpr size_t kLongestUnit = 64; // every number has it behind
+        if (label.unit != 0)
+          value.append(1, ' ').append(profile_.text(label.unit).substr(0, kLongestUnit));
       }
     }
     if (found == 0) value.append("(no ").append(key).append(1, ')');

@@ -15,7 +15,9 @@ void append_hex(uint64_t value, std::string &output) {
 } // namespace
 
 std::string_view module_name(const Profile &profile, ModuleId module) noexcept {
-  const std::string_view path = profile.text(profile.modules()[module].path);
+  constexpr size_t kLongestPath = 4096;
+  std::string_view path = profile.text(profile.modules()[module].path);
+  if (path.size() > kLongestPath) path.remove_prefix(path.size() - kLongestPath);
   const size_t slash = path.rfind('/');
   if (slash == std::string_view::npos || slash + 1 == path.size()) return path;
   return path.substr(slash + 1);

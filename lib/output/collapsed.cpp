@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fmt/format.h>
 
 namespace profcore {
 namespace {
@@ -304,6 +305,11 @@ uint64_t write_collapsed(const Profile &profile, const CollapsedOptions &options
   FrameNames names{profile, options.kind_suffix};
   const NameTrie trie = build_names(profile, type, names, options.context);
   LineWriter{trie, names, options.context, output}.write();
+  if (names.changed() != 0)
+    options.context.write_log(
+        LogLevel::kWarning,
+        fmt::format("collapsed: {} names held ';' or control characters, written as '_'",
+                    names.changed()));
   return names.changed();
 }
 

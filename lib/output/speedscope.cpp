@@ -79,7 +79,11 @@ private:
     append_location_name(profile_, at, name);
     json.begin_object();
     json.member("name", name);
-    if (at.module != 0) json.member("file", profile_.text(profile_.modules()[at.module].path));
+    if (at.module != 0) {
+      constexpr size_t kLongestPath = 4096; // no system has longer ones, and every address has it
+      json.member("file",
+                  profile_.text(profile_.modules()[at.module].path).substr(0, kLongestPath));
+    }
     json.end_object();
   }
 
