@@ -56,6 +56,9 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
       if (options.strict) throw Error{Status::kMalformed, std::move(text), result.consumed};
       notes.push_back({std::move(text), result.consumed});
     }
+    options.context.write_log(LogLevel::kDebug, fmt::format("{}: {} bytes inflated to {}",
+                                                            compression_name(compression),
+                                                            result.consumed, result.data.size()));
     storage = std::move(result.data);
     current = storage.span();
   }
@@ -83,6 +86,7 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (bytes.size() > limits.max_input_bytes)
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
+  options.context.report(0, bytes.size());
   Bytes storage;
   std::vector<Note> notes;
   const auto plain = inflate_all(bytes, options, storage, notes);
@@ -100,6 +104,7 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
       throw Error{Status::kUnknownFormat, message + ", not a profile that this library reads"};
     }
     format = seen.format;
+    options.context.write_log(LogLevel::kDebug, fmt::format("{} {}", inside, seen.saw));
   }
   try {
     Profile profile = decode_as(format, plain, options);
