@@ -1,7 +1,8 @@
 /* The smallest C host: decodes any profile file and prints the ten functions with the largest self
  * values. Build: cc top.c $(pkg-config --cflags --libs profcore) */
-#include <inttypes.h>
 #include <profcore/profcore.h>
+
+#include <inttypes.h>
 #include <stdio.h>
 
 static int fail(const char *what, profcore_error *err) {

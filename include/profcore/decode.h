@@ -33,7 +33,7 @@ typedef int32_t profcore_compression;
 #define PROFCORE_COMPRESSION_ZIP 4
 #define PROFCORE_COMPRESSION_ZLIB 5
 
-/** @since 0.1 */
+/** What some bytes look like. @since 0.1 */
 typedef struct profcore_sniff_result {
   size_t size;
   profcore_format format;           /**< PROFCORE_FORMAT_UNKNOWN when none fits */
@@ -43,17 +43,19 @@ typedef struct profcore_sniff_result {
   uint64_t reserved[4];
 } profcore_sniff_result;
 
-/** Tells what `data` looks like from its first bytes, through compression. `data` may be the beginning
- * of an input only (some KiB are enough). Thread-safe. Errors: INVALID_ARGUMENT, NO_MEMORY.
- * @since 0.1 */
+/** Tells what `size` bytes at `data` look like from the first of them, through compression. `data`
+ * may be the beginning of an input only (some KiB are enough). Fills `result` (set result->size
+ * first), which borrows nothing. Thread-safe. Errors: INVALID_ARGUMENT, NO_MEMORY; never for what
+ * the bytes are. @since 0.1 */
 PROFCORE_API profcore_status profcore_sniff_bytes(const void *data, size_t size,
                                                   profcore_sniff_result *result,
                                                   profcore_error **err);
 
-/** Name of a format ("pprof", "collapsed" ...), a constant. @since 0.1 */
+/** Name of a format ("pprof", "collapsed" ...), "unknown" for numbers that are none; a constant.
+ * Thread-safe. @since 0.1 */
 PROFCORE_API const char *profcore_format_get_name(profcore_format format);
 
-/** @since 0.1 */
+/** How to decode. The strings need to live as long as the call. @since 0.1 */
 typedef struct profcore_decode_options {
   size_t size;
   const profcore_context *context; /**< limits, progress, log; NULL = defaults */
@@ -66,21 +68,25 @@ typedef struct profcore_decode_options {
   uint64_t reserved[4];
 } profcore_decode_options;
 
-/** Inflates (gzip, zstd, lz4, zlib, also nested), finds the format, decodes. What was stepped over is
- * in the profile's warnings and counters. `data` is not needed after the call. On success *out is the
- * caller's (profcore_profile_free). Thread-safe. Errors: UNKNOWN_FORMAT, MALFORMED (with offset),
- * UNSUPPORTED, LIMIT, CANCELLED, NO_MEMORY, INVALID_ARGUMENT. @since 0.1 */
+/** Inflates (gzip, zstd, lz4, zlib, also nested), finds the format, decodes. What was stepped over
+ * is in the profile's warnings and counters. `data` is not needed after the call. On success *out
+ * is the caller's (profcore_profile_free). Thread-safe. Errors: UNKNOWN_FORMAT, MALFORMED (with
+ * offset), UNSUPPORTED, NO_DATA (there is nothing in it), LIMIT, CANCELLED, NO_MEMORY,
+ * INVALID_ARGUMENT. @since 0.1 */
 PROFCORE_API profcore_status profcore_decode_bytes(const void *data, size_t size,
                                                    const profcore_decode_options *options,
                                                    profcore_profile **out, profcore_error **err);
 
-/** The same for a file, pipe or device at `path` (NUL-terminated). Further errors: IO, NOT_FOUND,
- * PERMISSION; every error carries the path as its context. @since 0.1 */
+/** The same for a file, pipe or device at `path` (NUL-terminated). A regular file is mapped: who
+ * may cut it short meanwhile needs to read it and call profcore_decode_bytes (the kernel answers
+ * with SIGBUS). Further errors: IO, NOT_FOUND, PERMISSION; what is wrong with the file carries the
+ * path as its context. @since 0.1 */
 PROFCORE_API profcore_status profcore_decode_file(const char *path,
                                                   const profcore_decode_options *options,
                                                   profcore_profile **out, profcore_error **err);
 
-/** The same for an open file descriptor, read from where it stands to its end; it stays open.
+/** The same for an open file descriptor, read from where it stands to its end; it stays open, and
+ * where it stands afterwards is not specified. The context of errors is "file descriptor".
  * @since 0.1 */
 PROFCORE_API profcore_status profcore_decode_fd(int32_t fd, const profcore_decode_options *options,
                                                 profcore_profile **out, profcore_error **err);

@@ -17,18 +17,21 @@
 #include <vector>
 
 namespace profcore {
+// Apart from the classes inside the library: both may meet in one statically linked program.
+inline namespace wrapper {
 
-/// A failed call: the message of what(), with the context in front, and the parts on their own.
+/// A failed call: what() is the message with the context in front; the parts on their own.
 class Exception : public std::runtime_error {
 public:
-  /// Takes the ownership of `err`.
-  Exception(profcore_status status, profcore_error *err)
-      : std::runtime_error{text(status, err)}, status_{status}, offset_{profcore_error_get_offset(
-                                                                    err)} {
-    profcore_error_free(err);
-  }
+  /// Copies what `err` says; it may be NULL.
+  Exception(profcore_status status, const profcore_error *err)
+      : std::runtime_error{text(status, err)}, status_{status},
+        offset_{profcore_error_get_offset(err)}, context_{std::make_shared<const std::string>(
+                                                     profcore_error_get_context(err))} {}
   profcore_status status() const noexcept { return status_; }
   uint64_t offset() const noexcept { return offset_; } ///< PROFCORE_NO_OFFSET = not known
+  /// What was being worked on (a path), or "".
+  const std::string &context() const noexcept { return *context_; }
 
 private:
   static std::string text(profcore_status status, const profcore_error *err) {
@@ -40,20 +43,22 @@ private:
 
   profcore_status status_;
   uint64_t offset_;
+  std::shared_ptr<const std::string> context_; // copying an exception must not throw
 };
 
 namespace detail {
+
+template <auto Free> struct Deleter {
+  template <class T> void operator()(T *handle) const noexcept { Free(handle); }
+};
 
 /// check([&](profcore_error **err) { return profcore_...(..., err); })
 template <class Call> void check(Call &&call) {
   profcore_error *err = nullptr;
   const profcore_status status = call(&err);
+  const std::unique_ptr<profcore_error, Deleter<profcore_error_free>> owned{err};
   if (status != PROFCORE_OK) throw Exception{status, err};
 }
-
-template <auto Free> struct Deleter {
-  template <class T> void operator()(T *handle) const noexcept { Free(handle); }
-};
 
 template <class T, class View, class Handle>
 std::span<const T> view(View function, Handle *handle) {
@@ -75,6 +80,14 @@ template <class Options> Options init() {
   return options;
 }
 
+/// What some bytes look like; `saw` of the result is a line for people.
+inline profcore_sniff_result sniff(std::span<const std::byte> bytes) {
+  auto result = init<profcore_sniff_result>();
+  detail::check(
+      [&](auto err) { return profcore_sniff_bytes(bytes.data(), bytes.size(), &result, err); });
+  return result;
+}
+
 /// Bytes that an output wrote.
 class Buffer {
 public:
@@ -83,14 +96,29 @@ public:
     return {profcore_buffer_get_data(handle_.get()), profcore_buffer_get_size(handle_.get())};
   }
   void save(const std::string &path) const {
-    detail::check([&](auto err) { return profcore_buffer_save(handle_.get(), path.c_str(), err); });
+    detail::check([&](auto err) { return profcore_buffer_save(get(), path.c_str(), err); });
   }
+
+  profcore_buffer *get() const noexcept { return handle_.get(); }
 
 private:
   std::unique_ptr<profcore_buffer, detail::Deleter<profcore_buffer_free>> handle_;
 };
 
 class Flame;
+
+/// A finding of a decoder: what was odd, and where (PROFCORE_NO_OFFSET and line 0 = not known).
+struct Warning {
+  std::string_view text;
+  uint64_t offset;
+  uint64_t line;
+};
+
+/// How often something was lost, skipped or repaired.
+struct Counter {
+  std::string_view name;
+  uint64_t value;
+};
 
 /// A profile. Views are borrowed: valid until it changes or goes.
 class Profile {
@@ -116,11 +144,12 @@ public:
   static Profile from_fd(int fd, const profcore_decode_options *options = nullptr) {
     return make([&](auto out, auto err) { return profcore_decode_fd(fd, options, out, err); });
   }
-  static Profile merge(std::span<const Profile> profiles) {
+  static Profile merge(std::span<const Profile> profiles,
+                       const profcore_merge_options *options = nullptr) {
     std::vector<const profcore_profile *> handles;
     for (const Profile &profile : profiles) handles.push_back(profile.get());
     return make([&](auto out, auto err) {
-      return profcore_profile_merge(handles.data(), handles.size(), out, err);
+      return profcore_profile_merge(handles.data(), handles.size(), options, out, err);
     });
   }
   Profile filter(const profcore_filter_options &options) const {
@@ -139,6 +168,14 @@ public:
     detail::check(
         [&](auto err) { return profcore_profile_get_sample_type(get(), index, &type, err); });
     return type;
+  }
+  /// Column by "type" or "type/unit".
+  size_t find_sample_type(const std::string &name) const {
+    size_t index = 0;
+    detail::check([&](auto err) {
+      return profcore_profile_find_sample_type(get(), name.c_str(), &index, err);
+    });
+    return index;
   }
   profcore_metadata metadata() const {
     auto metadata = init<profcore_metadata>();
@@ -174,8 +211,100 @@ public:
   std::span<const profcore_module> modules() const {
     return detail::view<profcore_module>(profcore_profile_view_modules, get());
   }
+  std::span<const profcore_str> strings() const {
+    return detail::view<profcore_str>(profcore_profile_view_strings, get());
+  }
+  /// "" for an id that is not there.
   std::string_view text(uint32_t id) const {
-    return to_view(detail::view<profcore_str>(profcore_profile_view_strings, get())[id]);
+    const auto all = strings();
+    return id < all.size() ? to_view(all[id]) : std::string_view{};
+  }
+  /// The labels of one label set; none for an id that is not there.
+  std::span<const profcore_label> labels(uint32_t label_set) const {
+    const auto offsets = detail::view<uint32_t>(profcore_profile_view_label_set_offsets, get());
+    if (size_t{label_set} + 1 >= offsets.size()) return {};
+    return detail::view<profcore_label>(profcore_profile_view_labels, get())
+        .subspan(offsets[label_set], offsets[label_set + 1] - offsets[label_set]);
+  }
+  std::vector<std::string_view> comments() const {
+    std::vector<std::string_view> all(profcore_profile_get_comment_count(get()));
+    for (size_t i = 0; i < all.size(); ++i) {
+      size_t size = 0;
+      const char *text = profcore_profile_get_comment(get(), i, &size);
+      all[i] = {text, size};
+    }
+    return all;
+  }
+  std::vector<Warning> warnings() const {
+    std::vector<Warning> all(profcore_profile_get_warning_count(get()));
+    for (size_t i = 0; i < all.size(); ++i)
+      all[i].text = profcore_profile_get_warning(get(), i, &all[i].offset, &all[i].line);
+    return all;
+  }
+  std::vector<Counter> counters() const {
+    std::vector<Counter> all(profcore_profile_get_counter_count(get()));
+    for (size_t i = 0; i < all.size(); ++i)
+      all[i].name = profcore_profile_get_counter(get(), i, &all[i].value);
+    return all;
+  }
+  /// Memory held.
+  size_t bytes() const { return profcore_profile_get_bytes(get()); }
+
+  // Building. Equal content gets the same id.
+  uint32_t add_string(std::string_view text) {
+    return add([&](auto id, auto err) {
+      return profcore_profile_add_string(get(), text.data(), text.size(), id, err);
+    });
+  }
+  uint32_t add_function(const profcore_function &function) {
+    return add([&](auto id, auto err) {
+      return profcore_profile_add_function(get(), &function, id, err);
+    });
+  }
+  uint32_t add_module(const profcore_module &module) {
+    return add(
+        [&](auto id, auto err) { return profcore_profile_add_module(get(), &module, id, err); });
+  }
+  /// `lines` innermost first.
+  uint32_t add_location(const profcore_location &location, std::span<const profcore_line> lines) {
+    return add([&](auto id, auto err) {
+      return profcore_profile_add_location(get(), &location, lines.data(), lines.size(), id, err);
+    });
+  }
+  /// `locations` root first.
+  uint32_t add_stack(std::span<const uint32_t> locations) {
+    return add([&](auto id, auto err) {
+      return profcore_profile_add_stack(get(), locations.data(), locations.size(), id, err);
+    });
+  }
+  uint32_t add_label_set(std::span<const profcore_label> labels) {
+    return add([&](auto id, auto err) {
+      return profcore_profile_add_label_set(get(), labels.data(), labels.size(), id, err);
+    });
+  }
+  size_t add_sample_type(const std::string &type, const std::string &source_unit) {
+    size_t index = 0;
+    detail::check([&](auto err) {
+      return profcore_profile_add_sample_type(get(), type.c_str(), source_unit.c_str(), &index,
+                                              err);
+    });
+    return index;
+  }
+  /// One value per column, canonical units; timestamp 0 = none.
+  void add_sample(uint32_t stack, uint32_t label_set, std::span<const int64_t> values,
+                  int64_t timestamp_ns = 0) {
+    detail::check([&](auto err) {
+      return profcore_profile_add_sample(get(), stack, label_set, values.data(), values.size(),
+                                         timestamp_ns, err);
+    });
+  }
+  void set_metadata(const profcore_metadata &metadata) {
+    detail::check([&](auto err) { return profcore_profile_set_metadata(get(), &metadata, err); });
+  }
+  void add_comment(std::string_view text) {
+    detail::check([&](auto err) {
+      return profcore_profile_add_comment(get(), text.data(), text.size(), err);
+    });
   }
 
   inline Flame flame(const profcore_flame_options *options = nullptr) const;
@@ -190,6 +319,11 @@ public:
   profcore_profile *get() const noexcept { return handle_.get(); }
 
 private:
+  template <class Call> static uint32_t add(Call &&call) {
+    uint32_t id = 0;
+    detail::check([&](auto err) { return call(&id, err); });
+    return id;
+  }
   template <class Call> static Profile make(Call &&call) {
     profcore_profile *out = nullptr;
     detail::check([&](auto err) { return call(&out, err); });
@@ -204,11 +338,49 @@ class Top {
 public:
   explicit Top(profcore_top *handle) : handle_{handle} {}
   std::span<const profcore_top_row> rows() const {
-    return detail::view<profcore_top_row>(profcore_top_view_rows, handle_.get());
+    return detail::view<profcore_top_row>(profcore_top_view_rows, get());
   }
+
+  profcore_top *get() const noexcept { return handle_.get(); }
 
 private:
   std::unique_ptr<profcore_top, detail::Deleter<profcore_top_free>> handle_;
+};
+
+/// Callers and callees of the functions that matched; `frame` indexes the tree's frames.
+class Peek {
+public:
+  struct Function {
+    uint32_t frame;
+    int64_t self;
+    int64_t total;
+  };
+
+  explicit Peek(profcore_peek *handle) : handle_{handle} {}
+  size_t size() const { return profcore_peek_get_count(get()); }
+  Function function(size_t index) const {
+    Function function{};
+    detail::check([&](auto err) {
+      return profcore_peek_get_function(get(), index, &function.frame, &function.self,
+                                        &function.total, err);
+    });
+    return function;
+  }
+  std::span<const profcore_peek_row> callers(size_t index) const {
+    size_t count = 0;
+    const profcore_peek_row *rows = profcore_peek_view_callers(get(), index, &count);
+    return {rows, count};
+  }
+  std::span<const profcore_peek_row> callees(size_t index) const {
+    size_t count = 0;
+    const profcore_peek_row *rows = profcore_peek_view_callees(get(), index, &count);
+    return {rows, count};
+  }
+
+  profcore_peek *get() const noexcept { return handle_.get(); }
+
+private:
+  std::unique_ptr<profcore_peek, detail::Deleter<profcore_peek_free>> handle_;
 };
 
 /// A flame tree.
@@ -257,15 +429,31 @@ public:
   std::span<const profcore_flame_frame> frames() const {
     return detail::view<profcore_flame_frame>(profcore_flame_view_frames, get());
   }
-  std::string_view text(uint32_t id) const {
-    return to_view(detail::view<profcore_str>(profcore_flame_view_strings, get())[id]);
+  std::span<const profcore_str> strings() const {
+    return detail::view<profcore_str>(profcore_flame_view_strings, get());
   }
-  std::string_view frame_name(uint32_t frame) const { return text(frames()[frame].name); }
+  /// "" for an id that is not there.
+  std::string_view text(uint32_t id) const {
+    const auto all = strings();
+    return id < all.size() ? to_view(all[id]) : std::string_view{};
+  }
+  std::string_view frame_name(uint32_t frame) const {
+    const auto all = frames();
+    return frame < all.size() ? text(all[frame].name) : std::string_view{};
+  }
 
   Top top(profcore_top_order order = PROFCORE_TOP_SELF, size_t limit = 0) const {
     profcore_top *out = nullptr;
     detail::check([&](auto err) { return profcore_flame_top(get(), order, limit, &out, err); });
     return Top{out};
+  }
+  /// `function` is a regex, or with `exact` the whole name.
+  Peek peek(const std::string &function, bool exact = false) const {
+    profcore_peek *out = nullptr;
+    detail::check([&](auto err) {
+      return profcore_flame_peek(get(), function.c_str(), exact ? 1 : 0, &out, err);
+    });
+    return Peek{out};
   }
   Buffer write(profcore_output_format format,
                const profcore_output_options *options = nullptr) const {
@@ -287,6 +475,7 @@ inline Flame Profile::flame(const profcore_flame_options *options) const {
   return Flame{out};
 }
 
+} // namespace wrapper
 } // namespace profcore
 
 #endif

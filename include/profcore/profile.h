@@ -47,7 +47,7 @@ typedef uint8_t profcore_unnamed_reason;
 #define PROFCORE_UNNAMED_NOT_PERMITTED 8
 #define PROFCORE_UNNAMED_TRUNCATED 9
 
-/** @since 0.1 */
+/** A function. `reserved` must be 0 in what is added. @since 0.1 */
 typedef struct profcore_function {
   uint32_t name;        /**< string id; as shown to people */
   uint32_t system_name; /**< string id; as the object file has it */
@@ -56,7 +56,7 @@ typedef struct profcore_function {
   int64_t start_line; /**< 0 = not known */
 } profcore_function;
 
-/** @since 0.1 */
+/** A mapped object. `reserved` must be 0, and `flags` known, in what is added. @since 0.1 */
 typedef struct profcore_module {
   uint32_t path;     /**< string id */
   uint32_t build_id; /**< string id, hexadecimal text */
@@ -79,7 +79,8 @@ typedef struct profcore_line {
   int64_t column;
 } profcore_line;
 
-/** One physical frame; lines[first_line .. first_line + line_count), innermost first. @since 0.1 */
+/** One physical frame; lines[first_line .. first_line + line_count), innermost first. In what is
+ * added `reserved` must be 0, `kind`, `flags` and `reason` known. @since 0.1 */
 typedef struct profcore_location {
   uint64_t address;
   uint32_t module;
@@ -91,13 +92,13 @@ typedef struct profcore_location {
   uint8_t reserved;
 } profcore_location;
 
-/** @since 0.1 */
+/** A stack: another one and what it called. @since 0.1 */
 typedef struct profcore_stack_node {
   uint32_t parent; /**< the caller's stack, a smaller id; 0 = the empty stack */
   uint32_t location;
 } profcore_stack_node;
 
-/** @since 0.1 */
+/** A label: text, or a number with a unit. @since 0.1 */
 typedef struct profcore_label {
   uint32_t key;       /**< string id */
   uint32_t text;      /**< string id; when is_number is 0 */
@@ -120,7 +121,7 @@ typedef struct profcore_sample_type {
   uint64_t reserved[2];
 } profcore_sample_type;
 
-/** @since 0.1 */
+/** What is known of a profile as a whole. Strings of the source are as it had them. @since 0.1 */
 typedef struct profcore_metadata {
   size_t size;
   int64_t time_ns;     /**< start, since 1970; 0 = not known */
@@ -145,26 +146,34 @@ PROFCORE_API profcore_status profcore_profile_new(profcore_profile **out, profco
 /** Frees; NULL is fine. @since 0.1 */
 PROFCORE_API void profcore_profile_free(profcore_profile *profile);
 
-/* -- reading: every array is borrowed from the profile, valid until it is changed or freed -------- */
+/* -- reading ---------------------------------------------------------------------------------
+ *
+ * Every array and string is borrowed from the profile, valid until it is changed or freed. `count`
+ * gets the number of elements and may be NULL; an empty table may be NULL. A NULL profile has
+ * nothing: 0, NULL or "". All of these are thread-safe as long as nobody changes the profile, and
+ * do not fail unless they take `err`. */
 
 /** Number of samples (rows). @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_sample_count(const profcore_profile *profile);
 /** Number of value columns. @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_sample_type_count(const profcore_profile *profile);
-/** Fills `out` (set out->size first). Errors: INVALID_ARGUMENT (no such column). @since 0.1 */
+/** Fills `out` (set out->size first) with column `index`; its strings are borrowed. Errors:
+ * INVALID_ARGUMENT (no such column). @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_get_sample_type(const profcore_profile *profile,
                                                               size_t index,
                                                               profcore_sample_type *out,
                                                               profcore_error **err);
 /** Column to show when none is asked for; 0 when there are no columns. @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_default_type(const profcore_profile *profile);
-/** Column by "type" or "type/unit". Errors: NOT_FOUND (the message lists what there is). @since 0.1 */
+/** Column by "type" or "type/unit", the unit canonical or the source's. Errors: NOT_FOUND (the
+ * message lists what there is), NO_DATA (there are no columns), INVALID_ARGUMENT. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_find_sample_type(const profcore_profile *profile,
                                                                const char *name, size_t *index,
                                                                profcore_error **err);
-/** Values of one column, canonical units, one per sample; NULL and 0 when there is none. @since 0.1 */
-PROFCORE_API const int64_t *profcore_profile_view_values(const profcore_profile *profile, size_t type,
-                                                         size_t *count);
+/** Values of one column, canonical units, one per sample; NULL and 0 when there is none.
+ * @since 0.1 */
+PROFCORE_API const int64_t *profcore_profile_view_values(const profcore_profile *profile,
+                                                         size_t type, size_t *count);
 /** Stack ids, one per sample. @since 0.1 */
 PROFCORE_API const uint32_t *profcore_profile_view_stacks(const profcore_profile *profile,
                                                           size_t *count);
@@ -175,22 +184,22 @@ PROFCORE_API const uint32_t *profcore_profile_view_label_sets(const profcore_pro
  * @since 0.1 */
 PROFCORE_API const int64_t *profcore_profile_view_timestamps(const profcore_profile *profile,
                                                              size_t *count);
-/** All stacks; the index is the stack id. @since 0.1 */
+/** All stacks; the index is the stack id. Never empty. @since 0.1 */
 PROFCORE_API const profcore_stack_node *
 profcore_profile_view_stack_nodes(const profcore_profile *profile, size_t *count);
-/** All locations; the index is the location id. @since 0.1 */
+/** All locations; the index is the location id. Never empty. @since 0.1 */
 PROFCORE_API const profcore_location *
 profcore_profile_view_locations(const profcore_profile *profile, size_t *count);
 /** Lines of all locations. @since 0.1 */
 PROFCORE_API const profcore_line *profcore_profile_view_lines(const profcore_profile *profile,
                                                               size_t *count);
-/** All functions; the index is the function id. @since 0.1 */
+/** All functions; the index is the function id. Never empty. @since 0.1 */
 PROFCORE_API const profcore_function *
 profcore_profile_view_functions(const profcore_profile *profile, size_t *count);
-/** All modules; the index is the module id. @since 0.1 */
+/** All modules; the index is the module id. Never empty. @since 0.1 */
 PROFCORE_API const profcore_module *profcore_profile_view_modules(const profcore_profile *profile,
                                                                   size_t *count);
-/** All strings; the index is the string id. @since 0.1 */
+/** All strings; the index is the string id. Never empty. @since 0.1 */
 PROFCORE_API const profcore_str *profcore_profile_view_strings(const profcore_profile *profile,
                                                                size_t *count);
 /** Labels of all label sets. @since 0.1 */
@@ -200,108 +209,136 @@ PROFCORE_API const profcore_label *profcore_profile_view_labels(const profcore_p
 PROFCORE_API const uint32_t *
 profcore_profile_view_label_set_offsets(const profcore_profile *profile, size_t *count);
 
-/** Fills `out` (set out->size first); its strings are borrowed. Errors: INVALID_ARGUMENT. @since 0.1 */
+/** Fills `out` (set out->size first); its strings are borrowed. Errors: INVALID_ARGUMENT.
+ * @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_get_metadata(const profcore_profile *profile,
                                                            profcore_metadata *out,
                                                            profcore_error **err);
-/** Number of comments, and one of them ("" past the end). @since 0.1 */
+/** Number of comments. @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_comment_count(const profcore_profile *profile);
-PROFCORE_API profcore_str profcore_profile_get_comment(const profcore_profile *profile, size_t index);
-/** Number of warnings; one of them: text, byte offset (or PROFCORE_NO_OFFSET), 1-based line (or 0).
- * `offset` and `line` may be NULL. The text is "" past the end. @since 0.1 */
+/** A comment, NUL-terminated; `size` gets its bytes and may be NULL. "" past the end. @since 0.1 */
+PROFCORE_API const char *profcore_profile_get_comment(const profcore_profile *profile, size_t index,
+                                                      size_t *size);
+/** Number of warnings. @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_warning_count(const profcore_profile *profile);
+/** A warning: text, byte offset into the inflated input (or PROFCORE_NO_OFFSET), 1-based line (or
+ * 0). `offset` and `line` may be NULL. "" past the end. @since 0.1 */
 PROFCORE_API const char *profcore_profile_get_warning(const profcore_profile *profile, size_t index,
                                                       uint64_t *offset, uint64_t *line);
-/** Counters of what was lost, skipped or repaired: name ("" past the end) and value. @since 0.1 */
+/** Number of counters. @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_counter_count(const profcore_profile *profile);
+/** A counter of what was lost, skipped or repaired: its name, and in `value`, which may be NULL,
+ * how often. "" and 0 past the end. @since 0.1 */
 PROFCORE_API const char *profcore_profile_get_counter(const profcore_profile *profile, size_t index,
                                                       uint64_t *value);
-/** Bytes of memory that the profile holds. @since 0.1 */
+/** Bytes of memory that the profile holds, indexes included. @since 0.1 */
 PROFCORE_API size_t profcore_profile_get_bytes(const profcore_profile *profile);
 
-/* -- building: ids are those of this profile; equal content gets the same id ---------------------- */
+/* -- building --------------------------------------------------------------------------------
+ *
+ * Ids are those of this profile; equal content gets the same id. What is given is copied. One
+ * thread at a time, and nobody reading meanwhile. Errors of all of them: INVALID_ARGUMENT (an id
+ * that is not there, a value out of range), LIMIT (2^32 - 2 entries of a kind), NO_MEMORY; the
+ * profile is then as it was, but for strings that nothing uses. */
 
-/** Interns text (copied). Errors: INVALID_ARGUMENT, NO_MEMORY, LIMIT. @since 0.1 */
-PROFCORE_API profcore_status profcore_profile_add_string(profcore_profile *profile, const char *text,
-                                                         size_t size, uint32_t *id,
-                                                         profcore_error **err);
-/** Errors, of all that follow: INVALID_ARGUMENT (an id that is not there), NO_MEMORY, LIMIT; the
- * profile is then as it was. @since 0.1 */
+/** Interns `size` bytes of text. @since 0.1 */
+PROFCORE_API profcore_status profcore_profile_add_string(profcore_profile *profile,
+                                                         const char *text, size_t size,
+                                                         uint32_t *id, profcore_error **err);
+/** Interns a function. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_function(profcore_profile *profile,
                                                            const profcore_function *function,
                                                            uint32_t *id, profcore_error **err);
-/** @since 0.1 */
+/** Interns a module. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_module(profcore_profile *profile,
                                                          const profcore_module *module,
                                                          uint32_t *id, profcore_error **err);
-/** `lines` innermost first; location->first_line and line_count are ignored. @since 0.1 */
+/** Interns a location with its `lines`, innermost first; location->first_line and line_count are
+ * ignored. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_location(profcore_profile *profile,
                                                            const profcore_location *location,
                                                            const profcore_line *lines,
                                                            size_t line_count, uint32_t *id,
                                                            profcore_error **err);
-/** `locations` root first. @since 0.1 */
+/** Interns a stack of `count` location ids, root first, none of them 0. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_stack(profcore_profile *profile,
                                                         const uint32_t *locations, size_t count,
                                                         uint32_t *id, profcore_error **err);
-/** Labels are put in canonical order. @since 0.1 */
+/** Interns a set of labels, put in order by key. A number has no text and a text no number: the
+ * other one is dropped. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_label_set(profcore_profile *profile,
                                                             const profcore_label *labels,
                                                             size_t count, uint32_t *id,
                                                             profcore_error **err);
-/** A new column; existing samples get 0. `source_unit` may be any time, size or count unit; values
- * given later are in the canonical unit. @since 0.1 */
+/** A new column at `index`; existing samples get 0. `source_unit` may be any time, size or count
+ * unit, or NULL; values given later are in the canonical unit. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_sample_type(profcore_profile *profile,
                                                               const char *type,
                                                               const char *source_unit,
                                                               size_t *index, profcore_error **err);
-/** One row: one value per column. `timestamp_ns` 0 = none. @since 0.1 */
+/** One row: one value per column, in canonical units. `timestamp_ns` 0 = none. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_add_sample(profcore_profile *profile, uint32_t stack,
                                                          uint32_t label_set, const int64_t *values,
                                                          size_t value_count, int64_t timestamp_ns,
                                                          profcore_error **err);
-/** Replaces all metadata; strings are copied (data may be NULL when size is 0). @since 0.1 */
+/** Replaces all metadata but the comments. A string's data may be NULL when its size is 0.
+ * @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_set_metadata(profcore_profile *profile,
                                                            const profcore_metadata *metadata,
                                                            profcore_error **err);
-/** @since 0.1 */
-PROFCORE_API profcore_status profcore_profile_add_comment(profcore_profile *profile, const char *text,
-                                                          size_t size, profcore_error **err);
+/** Adds a comment of `size` bytes. @since 0.1 */
+PROFCORE_API profcore_status profcore_profile_add_comment(profcore_profile *profile,
+                                                          const char *text, size_t size,
+                                                          profcore_error **err);
 
-/* -- operations ----------------------------------------------------------------------------------- */
+/* -- operations ------------------------------------------------------------------------------ */
 
-/** All samples of `count` profiles in a new one, which is the caller's. Columns are matched by type
- * and unit; equal rows are added up. Errors: INVALID_ARGUMENT, NO_MEMORY, LIMIT. @since 0.1 */
+/** How to merge. @since 0.1 */
+typedef struct profcore_merge_options {
+  size_t size;
+  const profcore_context
+      *context; /**< max_samples, max_result_bytes, progress, log; NULL = defaults */
+  uint64_t reserved[4];
+} profcore_merge_options;
+
+/** All samples of `count` profiles in a new one, which is the caller's; they stay as they are.
+ * Columns are matched by type and unit; rows of equal stack, labels and timestamp are added up;
+ * warnings and counters come along. None gives an empty profile. Thread-safe. Errors: LIMIT,
+ * CANCELLED, INVALID_ARGUMENT, NO_MEMORY. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_merge(const profcore_profile *const *profiles,
-                                                    size_t count, profcore_profile **out,
-                                                    profcore_error **err);
+                                                    size_t count,
+                                                    const profcore_merge_options *options,
+                                                    profcore_profile **out, profcore_error **err);
 
 /** pprof's filters with pprof's meaning; regexes are RE2's, searched unanchored in function names,
  * file names and module paths. NULL or "" = not used. @since 0.1 */
 typedef struct profcore_filter_options {
   size_t size;
-  const char *focus;      /**< keep stacks with a matching frame */
-  const char *ignore;     /**< drop stacks with a matching frame */
-  const char *hide;       /**< remove matching frames */
-  const char *show;       /**< keep only matching frames */
-  const char *show_from;  /**< cut what is rootward of the first match */
-  const char *tag_focus;  /**< keep samples by label: "regex", "key=regex", "16kb:32mb" */
-  const char *tag_ignore; /**< drop samples by label */
-  int64_t time_from_ns;   /**< keep timestamps in [from, to); 0 = open */
+  const profcore_context *context; /**< max_result_bytes, progress, log; NULL = defaults */
+  const char *focus;               /**< keep stacks with a matching frame */
+  const char *ignore;              /**< drop stacks with a matching frame */
+  const char *hide;                /**< remove matching frames */
+  const char *show;                /**< keep only matching frames */
+  const char *show_from;           /**< cut what is rootward of the first match */
+  const char *tag_focus;           /**< keep samples by label: "regex", "key=regex", "16kb:32mb" */
+  const char *tag_ignore;          /**< drop samples by label */
+  int64_t time_from_ns;            /**< keep timestamps in [from, to); 0 = open */
   int64_t time_to_ns;
   int32_t drop_frames; /**< 1: apply the profile's own drop_frames and keep_frames */
   int32_t reserved0;
   uint64_t reserved[4];
 } profcore_filter_options;
 
-/** What the filters leave, as a new profile, which is the caller's. Errors: INVALID_ARGUMENT (a bad
- * regex, with its place), UNSUPPORTED (built without RE2), NO_MEMORY. @since 0.1 */
+/** What the filters leave, as a new profile, which is the caller's; `profile` stays as it is. How
+ * many rows went is the counter "filtered_samples", a filter that met nothing a warning.
+ * Thread-safe. Errors: INVALID_ARGUMENT (a bad regex, with its place), UNSUPPORTED (built without
+ * RE2), LIMIT, CANCELLED, NO_MEMORY. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_filter(const profcore_profile *profile,
                                                      const profcore_filter_options *options,
                                                      profcore_profile **out, profcore_error **err);
 
-/** Multiplies all values, rounded to nearest, saturating. Errors: INVALID_ARGUMENT (not finite).
- * @since 0.1 */
+/** Multiplies all values in place, rounded to nearest, saturating with a warning. One thread at a
+ * time. Errors: INVALID_ARGUMENT (not finite); the profile is then as it was. @since 0.1 */
 PROFCORE_API profcore_status profcore_profile_scale(profcore_profile *profile, double factor,
                                                     profcore_error **err);
 

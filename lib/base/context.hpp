@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 
 namespace profcore {
 
@@ -32,7 +32,13 @@ struct Context {
     if (progress != nullptr && !progress(done, total, progress_user))
       throw Error{Status::kCancelled, "cancelled by the progress callback"};
   }
-  void write_log(LogLevel level, std::string_view line) const {
+  /// For what is being made: `bytes` so far.
+  void check_result(uint64_t bytes) const {
+    if (bytes > limits.max_result_bytes)
+      throw Error{Status::kLimit, "the result is larger than the limit of " +
+                                      std::to_string(limits.max_result_bytes) + " bytes"};
+  }
+  void write_log(LogLevel level, const std::string &line) const {
     if (log != nullptr) log(level, line.data(), line.size(), log_user);
   }
 };

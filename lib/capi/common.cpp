@@ -2,9 +2,12 @@
 #include "capi/guard.hpp"
 
 #include <cerrno>
+#include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,9 +18,9 @@ namespace {
 
 [[noreturn]] void throw_errno(const char *what, std::string_view path) {
   const int reason = errno;
-  const Status status = reason == EACCES || reason == EPERM ? Status::kPermission
-                        : reason == ENOENT                  ? Status::kNotFound
-                                                            : Status::kIo;
+  const Status status = reason == EACCES || reason == EPERM     ? Status::kPermission
+                        : reason == ENOENT || reason == ENOTDIR ? Status::kNotFound
+                                                                : Status::kIo;
   char text[256];
   Error error{status, fmt::format("{}: {}", what, strerror_r(reason, text, sizeof text))};
   error.set_context(std::string{path});
@@ -39,6 +42,38 @@ private:
   int fd_;
 };
 
+/// A write to a pipe without a reader must not end the host: while this lives, the SIGPIPE that the
+/// kernel sends to the writing thread is held back, and one that came of it is taken away.
+class PipeSignalBlock {
+public:
+  PipeSignalBlock() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    blocked_ = !was_pending_ && pthread_sigmask(SIG_BLOCK, &pipe_, &before_) == 0;
+  }
+  ~PipeSignalBlock() {
+    if (!blocked_) return;
+    const int reason = errno;
+    const timespec at_once{};
+    while (sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = reason;
+  }
+  PipeSignalBlock(const PipeSignalBlock &) = delete;
+  PipeSignalBlock &operator=(const PipeSignalBlock &) = delete;
+
+private:
+  sigset_t pipe_;
+  sigset_t before_;
+  bool was_pending_ = false;
+  bool blocked_ = false;
+};
+
 void write_all(int fd, const char *data, size_t size, std::string_view path) {
   while (size > 0) {
     const ssize_t written = write(fd, data, size);
@@ -49,35 +84,69 @@ void write_all(int fd, const char *data, size_t size, std::string_view path) {
   }
 }
 
+/// What is in a file is gone at once, so this is only for where nothing else works.
 void save_in_place(const Buffer &bytes, const std::string &path) {
-  const Descriptor fd{open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  const Descriptor fd{open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY)};
   if (fd.get() < 0) throw_errno("cannot open for writing", path);
+  const PipeSignalBlock no_signal;
   write_all(fd.get(), bytes.data(), bytes.size() - 1, path);
 }
 
-void save_by_rename(const Buffer &bytes, const std::string &path, mode_t mode) {
-  std::string temporary = path + ".XXXXXX";
+std::string folder_of(const std::string &path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
+}
+
+/// The mode a plain open() would give, read without changing the process's umask.
+mode_t default_mode(const std::string &path) {
+  const Descriptor probe{open(folder_of(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)};
+  struct stat status {};
+  if (probe.get() >= 0 && fstat(probe.get(), &status) == 0) return status.st_mode & 0777;
+  return 0644;
+}
+
+/// `existing` is what is there now, or null.
+void save_by_rename(const Buffer &bytes, const std::string &path, const struct stat *existing) {
+  // Not the path with an ending: that may be too long a name.
+  std::string temporary = folder_of(path) + ".profcore-XXXXXX";
   Descriptor fd{mkostemp(temporary.data(), O_CLOEXEC)};
-  if (fd.get() < 0) throw_errno("cannot create a file beside it", path);
+  if (fd.get() < 0) {
+    if (existing != nullptr && (errno == EACCES || errno == EROFS))
+      return save_in_place(bytes, path); // the file may be writable though its folder is not
+    throw_errno("cannot create a file beside it", path);
+  }
   try {
     write_all(fd.get(), bytes.data(), bytes.size() - 1, path);
+    if (existing != nullptr) {
+      // Only root can, and only root needs to.
+      [[maybe_unused]] const int ignored = fchown(fd.get(), existing->st_uid, existing->st_gid);
+    }
+    const mode_t mode = existing != nullptr ? existing->st_mode & 0777 : default_mode(path);
     if (fchmod(fd.get(), mode) != 0) throw_errno("cannot set the mode", path);
     if (close(fd.release()) != 0) throw_errno("cannot write", path);
-    if (rename(temporary.c_str(), path.c_str()) != 0) throw_errno("cannot rename into place", path);
+    if (rename(temporary.c_str(), path.c_str()) != 0) {
+      if (errno != EBUSY) throw_errno("cannot rename into place", path);
+      unlink(temporary.c_str());
+      save_in_place(bytes, path); // something is mounted there
+    }
   } catch (...) {
     unlink(temporary.c_str());
     throw;
   }
 }
 
-/// The mode a plain open() would give, read without changing the process's umask.
-mode_t default_mode(const std::string &path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const Descriptor probe{open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)};
-  struct stat status {};
-  if (probe.get() >= 0 && fstat(probe.get(), &status) == 0) return status.st_mode & 0777;
-  return 0644;
+/// Where a chain of links ends, be there a file or not.
+std::string follow_links(std::string path) {
+  constexpr int kMostLinks = 40;
+  char target[PATH_MAX];
+  for (int i = 0; i < kMostLinks; ++i) {
+    const ssize_t size = readlink(path.c_str(), target, sizeof target);
+    if (size <= 0 || static_cast<size_t>(size) >= sizeof target) return path;
+    const std::string_view next{target, static_cast<size_t>(size)};
+    path = next[0] == '/' ? std::string{next} : folder_of(path).append(next);
+  }
+  errno = ELOOP;
+  throw_errno("cannot open for writing", path);
 }
 
 } // namespace
@@ -166,20 +235,20 @@ profcore_status profcore_buffer_save(const profcore_buffer *buffer, const char *
                                      profcore_error **err) {
   return guard(err, [&] {
     const Buffer &bytes = required(buffer, "buffer").bytes;
-    const std::string target{&required(path, "path")};
-    struct stat status {};
-    if (stat(target.c_str(), &status) != 0) {
-      if (errno != ENOENT) throw_errno("cannot open for writing", target);
-      save_by_rename(bytes, target, default_mode(target));
-    } else if (S_ISREG(status.st_mode)) {
+    const std::string given{&required(path, "path")};
+    if (given.empty()) invalid("path is empty");
+    try {
+      struct stat status {};
+      const bool exists = stat(given.c_str(), &status) == 0;
+      if (!exists && errno != ENOENT) throw_errno("cannot open for writing", given);
       // A link's target is replaced, not the link.
-      char *resolved = realpath(target.c_str(), nullptr);
-      if (resolved == nullptr) throw_errno("cannot open for writing", target);
-      const std::string real{resolved};
-      std::free(resolved);
-      save_by_rename(bytes, real, status.st_mode & 0777);
-    } else {
-      save_in_place(bytes, target);
+      if (!exists || S_ISREG(status.st_mode))
+        save_by_rename(bytes, follow_links(given), exists ? &status : nullptr);
+      else
+        save_in_place(bytes, given);
+    } catch (Error &error) {
+      error.set_context(given);
+      throw;
     }
   });
 }

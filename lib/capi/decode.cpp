@@ -22,15 +22,15 @@ profcore_profile *decode_with(std::span<const uint8_t> bytes, const profcore_dec
                               const Context &context) {
   DecodeOptions options;
   options.context = context;
-  if (given.format < PROFCORE_FORMAT_UNKNOWN || given.format > PROFCORE_FORMAT_CHROME_TRACE)
-    invalid("unknown format");
-  options.format = static_cast<Format>(given.format);
-  options.strict = given.strict != 0;
-  options.apply_drop_frames = given.apply_drop_frames != 0;
-  options.collapsed_lines = given.collapsed_lines != 0;
+  options.format = checked_enum<Format>(given.format, PROFCORE_FORMAT_CHROME_TRACE, "format");
+  options.strict = flag(given.strict, "strict");
+  options.apply_drop_frames = flag(given.apply_drop_frames, "apply_drop_frames");
+  options.collapsed_lines = flag(given.collapsed_lines, "collapsed_lines");
   options.collapsed_type = text_or_empty(given.collapsed_type);
   options.collapsed_unit = text_or_empty(given.collapsed_unit);
-  return new profcore_profile{decode(bytes, options)};
+  auto result = std::make_unique<profcore_profile>(decode(bytes, options));
+  log_warnings(result->profile, {}, context);
+  return result.release();
 }
 
 } // namespace
@@ -40,12 +40,15 @@ extern "C" {
 profcore_status profcore_sniff_bytes(const void *data, size_t size, profcore_sniff_result *result,
                                      profcore_error **err) {
   return guard(err, [&] {
+    start_info(result);
     const SniffResult found = sniff(span_of(data, size));
     profcore_sniff_result info{};
     info.format = static_cast<profcore_format>(found.format);
     info.compression = static_cast<profcore_compression>(found.compression);
     info.readable = found.readable ? 1 : 0;
-    const size_t length = std::min(found.saw.size(), sizeof info.saw - 1);
+    size_t length = std::min(found.saw.size(), sizeof info.saw - 1);
+    if (length < found.saw.size()) // not in the middle of a character
+      while (length > 0 && (static_cast<unsigned char>(found.saw[length]) & 0xc0) == 0x80) --length;
     std::copy_n(found.saw.data(), length, info.saw);
     write_info(result, info);
   });

@@ -34,11 +34,6 @@ double checked_share(double share) {
   return share;
 }
 
-template <class Enum> Enum checked_enum(int32_t value, int32_t last, const char *what) {
-  if (value < 0 || value > last) invalid(std::string{"unknown "} + what);
-  return static_cast<Enum>(value);
-}
-
 } // namespace
 
 #define COLUMN(name, type, member)                                                                 \
@@ -61,14 +56,19 @@ profcore_status profcore_flame_build(const profcore_profile *handle,
     build.type = resolve_type(profile, given.sample_type);
     build.key = checked_enum<FrameKey>(given.key, PROFCORE_KEY_FILE_FUNCTION, "frame key");
     build.order = checked_enum<NodeOrder>(given.order, PROFCORE_ORDER_TOTAL, "node order");
-    build.inverted = given.inverted != 0;
-    build.fold_recursion = given.fold_recursion != 0;
+    build.inverted = flag(given.inverted, "inverted");
+    build.fold_recursion = flag(given.fold_recursion, "fold_recursion");
     build.root_function = text_or_empty(given.root_function);
     build.min_share = checked_share(given.min_share);
     if (given.group_by_count != 0) required(given.group_by, "group_by");
     for (size_t i = 0; i < given.group_by_count; ++i)
       build.group_by.emplace_back(&required(given.group_by[i], "a key of group_by"));
-    *out = new profcore_flame{build_flame_tree(profile, build)};
+    auto result = std::make_unique<profcore_flame>(build_flame_tree(profile, build));
+    context.get().check_result(result->tree.bytes());
+    if (result->tree.saturated)
+      context.get().write_log(LogLevel::kWarning,
+                              "the values add up past 64 bits: sums stop at the largest one");
+    *out = result.release();
   });
 }
 
@@ -83,10 +83,12 @@ profcore_status profcore_flame_diff(const profcore_flame *baseline, const profco
     const ContextAdapter context{given.context};
     DiffOptions diff;
     diff.context = context.get();
-    diff.normalise = given.normalise != 0;
+    diff.normalise = flag(given.normalise, "normalise");
     diff.order = checked_enum<NodeOrder>(given.order, PROFCORE_ORDER_TOTAL, "node order");
     diff.min_share = checked_share(given.min_share);
-    *out = new profcore_flame{diff_flame_trees(before, after, diff)};
+    auto result = std::make_unique<profcore_flame>(diff_flame_trees(before, after, diff));
+    context.get().check_result(result->tree.bytes());
+    *out = result.release();
   });
 }
 
@@ -97,6 +99,7 @@ void profcore_flame_free(profcore_flame *flame) {
 profcore_status profcore_flame_get_info(const profcore_flame *flame, profcore_flame_info *out,
                                         profcore_error **err) {
   return guard(err, [&] {
+    start_info(out);
     const FlameTree &tree = required(flame, "flame").tree;
     profcore_flame_info info{};
     info.type = to_str(tree.strings[tree.type]);
@@ -160,7 +163,7 @@ profcore_status profcore_flame_peek(const profcore_flame *flame, const char *fun
   return guard(err, [&] {
     required(out, "out") = nullptr;
     const FlameTree &tree = required(flame, "flame").tree;
-    *out = new profcore_peek{peek(tree, &required(function, "function"), exact != 0)};
+    *out = new profcore_peek{peek(tree, &required(function, "function"), flag(exact, "exact"))};
   });
 }
 
@@ -171,6 +174,9 @@ size_t profcore_peek_get_count(const profcore_peek *peek) {
 profcore_status profcore_peek_get_function(const profcore_peek *peek, size_t index, uint32_t *frame,
                                            int64_t *self, int64_t *total, profcore_error **err) {
   return guard(err, [&] {
+    if (frame != nullptr) *frame = 0;
+    if (self != nullptr) *self = 0;
+    if (total != nullptr) *total = 0;
     if (index >= required(peek, "peek").functions.size()) invalid("no such function");
     const Peek &function = peek->functions[index];
     if (frame != nullptr) *frame = function.frame;

@@ -1,15 +1,19 @@
 #include "capi/guard.hpp"
 
+#include <algorithm>
+#include <fmt/format.h>
 #include <new>
 #include <stdexcept>
 
 namespace profcore::capi {
 namespace {
 
+/// Made without memory, and never destroyed: a host may hold it while the process ends.
 profcore_error &out_of_memory() noexcept {
-  static profcore_error error{
-      PROFCORE_ERR_NO_MEMORY, PROFCORE_NO_OFFSET, "out of memory", {}, true};
-  return error;
+  alignas(profcore_error) static unsigned char place[sizeof(profcore_error)];
+  static profcore_error *const error = new (place)
+      profcore_error{PROFCORE_ERR_NO_MEMORY, PROFCORE_NO_OFFSET, "out of memory", {}, true};
+  return *error;
 }
 
 uint64_t limit_or(uint64_t given, uint64_t otherwise) {
@@ -74,6 +78,25 @@ bool ContextAdapter::forward_progress(uint64_t done, uint64_t total, void *self)
 void ContextAdapter::forward_log(LogLevel level, const char *line, size_t size, void *self) {
   const profcore_context &given = static_cast<ContextAdapter *>(self)->given_;
   given.log(static_cast<profcore_log_level>(level), line, size, given.log_user);
+}
+
+void log_warnings(const Profile &profile, std::span<const Profile *const> inputs,
+                  const Context &context) {
+  if (context.log == nullptr) return;
+  for (const Warning &warning : profile.warnings()) {
+    const bool is_old = std::any_of(inputs.begin(), inputs.end(), [&](const Profile *input) {
+      return std::any_of(input->warnings().begin(), input->warnings().end(),
+                         [&](const Warning &old) { return old.text == warning.text; });
+    });
+    if (is_old) continue;
+    if (warning.line != 0)
+      context.write_log(LogLevel::kWarning, fmt::format("line {}: {}", warning.line, warning.text));
+    else if (warning.offset != kNoOffset)
+      context.write_log(LogLevel::kWarning,
+                        fmt::format("at byte {}: {}", warning.offset, warning.text));
+    else
+      context.write_log(LogLevel::kWarning, warning.text);
+  }
 }
 
 size_t resolve_type(const Profile &profile, const char *name) {

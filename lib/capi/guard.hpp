@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,6 +48,12 @@ inline std::string_view text_or_empty(const char *text) {
   return text == nullptr ? std::string_view{} : std::string_view{text};
 }
 
+/// Sizes past this are no size at all, and a size that cuts a member in two is none either.
+constexpr size_t kLargestStruct = size_t{1} << 16;
+inline bool is_struct_size(size_t size) {
+  return size >= sizeof size && size <= kLargestStruct && size % alignof(uint64_t) == 0;
+}
+
 /// The caller's struct as this library knows it: a shorter one (an older caller) is filled up with
 /// zeros, the unknown tail of a longer one (a newer caller) and `reserved` must be zero.
 template <class Options> Options read_options(const Options *options) {
@@ -54,9 +61,8 @@ template <class Options> Options read_options(const Options *options) {
   known.size = sizeof known;
   if (options == nullptr) return known;
   const size_t size = options->size;
-  if (size < sizeof size) invalid("the size of an options struct is not set");
+  if (!is_struct_size(size)) invalid("the size of an options struct is not set");
   if (size > sizeof known) {
-    if (size > (size_t{1} << 16)) invalid("the size of an options struct is not believable");
     const auto *bytes = reinterpret_cast<const unsigned char *>(options);
     for (size_t i = sizeof known; i < size; ++i)
       if (bytes[i] != 0) invalid("an options struct has fields that this version does not know");
@@ -65,18 +71,35 @@ template <class Options> Options read_options(const Options *options) {
   known.size = sizeof known;
   for (const auto word : known.reserved)
     if (word != 0) invalid("reserved fields of an options struct must be zero");
+  if constexpr (requires { known.reserved0; })
+    if (known.reserved0 != 0) invalid("reserved fields of an options struct must be zero");
   return known;
 }
 
-/// Copies a filled struct to a caller who may know less or more of it.
+/// Checks a struct to fill, and zeroes all of it but its size: what a failure leaves.
+template <class Info> Info *start_info(Info *out) {
+  const size_t size = required(out, "out").size;
+  if (!is_struct_size(size)) invalid("out->size is not set");
+  std::memset(reinterpret_cast<char *>(out) + sizeof size, 0, size - sizeof size);
+  return out;
+}
+
+/// Copies a filled struct to a caller who may know less or more of it, after start_info.
 template <class Info> void write_info(Info *out, const Info &info) {
-  Info &target = required(out, "out");
-  const size_t size = target.size;
-  if (size < sizeof size) invalid("out->size is not set");
-  const size_t known = size < sizeof info ? size : sizeof info;
-  if (known > sizeof size)
-    std::memcpy(reinterpret_cast<char *>(&target) + sizeof size,
-                reinterpret_cast<const char *>(&info) + sizeof size, known - sizeof size);
+  const size_t known = out->size < sizeof info ? out->size : sizeof info;
+  std::memcpy(reinterpret_cast<char *>(out) + sizeof out->size,
+              reinterpret_cast<const char *>(&info) + sizeof info.size, known - sizeof info.size);
+}
+
+/// Other values are kept free for later versions.
+inline bool flag(int32_t value, const char *name) {
+  if (value != 0 && value != 1) invalid(std::string{name} + " must be 0 or 1");
+  return value == 1;
+}
+
+template <class Enum> Enum checked_enum(int32_t value, int32_t last, const char *what) {
+  if (value < 0 || value > last) invalid(std::string{"unknown "} + what);
+  return static_cast<Enum>(value);
 }
 
 /// The caller's limits and callbacks as the inside of the library takes them. Must stay where it is
@@ -100,6 +123,10 @@ private:
 inline profcore_str to_str(std::string_view text) {
   return {text.data(), text.size()};
 }
+
+/// Hands what a call added to the warnings of its inputs to the log.
+void log_warnings(const Profile &profile, std::span<const Profile *const> inputs,
+                  const Context &context);
 
 /// Column named by the caller, or the default one.
 size_t resolve_type(const Profile &profile, const char *name);

@@ -3,6 +3,7 @@
 #include "capi/guard.hpp"
 
 #include <array>
+#include <cmath>
 
 using namespace profcore;
 using namespace profcore::capi;
@@ -33,18 +34,14 @@ constexpr std::array kEndings = {
     Ending{".htm", PROFCORE_OUTPUT_HTML},
 };
 
-TopOrder top_order(profcore_top_order order) {
-  if (order < PROFCORE_TOP_SELF || order > PROFCORE_TOP_DELTA) invalid("unknown order");
-  return static_cast<TopOrder>(order);
-}
-
 int gzip_level(int32_t level) {
   if (level < -1 || level > 12) invalid("gzip_level must be -1 to 12");
   return level == 0 ? 6 : (level < 0 ? 0 : level);
 }
 
 /// Gives the bytes to the caller, with the NUL that profcore_buffer promises.
-profcore_buffer *finish(Buffer &bytes) {
+profcore_buffer *finish(Buffer &bytes, const Context &context) {
+  context.check_result(bytes.size());
   bytes.put('\0');
   auto result = std::make_unique<profcore_buffer>();
   result->bytes = std::move(bytes);
@@ -64,6 +61,7 @@ profcore_status profcore_output_profile(const profcore_profile *handle,
     const Profile &profile = required(handle, "profile").profile;
     const profcore_output_options given = read_options(options);
     const ContextAdapter context{given.context};
+    const bool kind_suffix = flag(given.kind_suffix, "kind_suffix");
     Buffer bytes;
     switch (format) {
     case PROFCORE_OUTPUT_PPROF:
@@ -71,8 +69,7 @@ profcore_status profcore_output_profile(const profcore_profile *handle,
       break;
     case PROFCORE_OUTPUT_COLLAPSED:
       write_collapsed(
-          profile,
-          {context.get(), resolve_type(profile, given.sample_type), given.kind_suffix != 0}, bytes);
+          profile, {context.get(), resolve_type(profile, given.sample_type), kind_suffix}, bytes);
       break;
     case PROFCORE_OUTPUT_JSON:
       write_profile_json(profile, context.get(), bytes);
@@ -83,7 +80,7 @@ profcore_status profcore_output_profile(const profcore_profile *handle,
     default:
       invalid("this format is written from a flame tree, or is unknown");
     }
-    *out = finish(bytes);
+    *out = finish(bytes, context.get());
   });
 }
 
@@ -100,11 +97,14 @@ profcore_status profcore_output_flame(const profcore_flame *flame, profcore_outp
     render.title = text_or_empty(given.title);
     render.subtitle = text_or_empty(given.subtitle);
     if (given.width != 0) render.width = given.width;
-    if (!(given.min_width_px >= 0)) invalid("min_width_px must not be negative");
+    if (!(given.min_width_px >= 0 && std::isfinite(given.min_width_px)))
+      invalid("min_width_px must be finite and not negative");
     if (given.min_width_px > 0) render.min_width_px = given.min_width_px;
-    render.icicle = given.icicle != 0;
+    render.icicle = flag(given.icicle, "icicle");
     TableOptions table;
-    table.order = top_order(given.order);
+    table.context = context.get();
+    table.order = checked_enum<TopOrder>(given.order, PROFCORE_TOP_DELTA, "order");
+    table.exact = flag(given.exact, "exact");
     table.limit = given.limit;
     table.width = given.width;
     Buffer bytes;
@@ -129,18 +129,18 @@ profcore_status profcore_output_flame(const profcore_flame *flame, profcore_outp
       write_top_table(tree, table, bytes);
       break;
     case PROFCORE_OUTPUT_TOP_JSON:
-      write_top_json(tree, table.order, table.limit, bytes);
+      write_top_json(tree, table, bytes);
       break;
     case PROFCORE_OUTPUT_TREE:
       write_tree_table(tree, table, bytes);
       break;
     case PROFCORE_OUTPUT_PEEK:
-      write_peek_table(tree, &required(given.function, "function"), bytes);
+      write_peek_table(tree, &required(given.function, "function"), table, bytes);
       break;
     default:
       invalid("this format is written from a profile, or is unknown");
     }
-    *out = finish(bytes);
+    *out = finish(bytes, context.get());
   });
 }
 

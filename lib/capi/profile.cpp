@@ -23,7 +23,9 @@ static_assert(sizeof(profcore_stack_node) == sizeof(StackNode));
 static_assert(sizeof(profcore_label) == sizeof(Label) &&
               offsetof(profcore_label, number) == offsetof(Label, number));
 static_assert(sizeof(profcore_context) == 15 * 8 && sizeof(profcore_sample_type) == 12 * 8 &&
-                  sizeof(profcore_metadata) == 28 * 8 && sizeof(profcore_filter_options) == 15 * 8,
+                  sizeof(profcore_metadata) == 28 * 8 &&
+                  sizeof(profcore_filter_options) == 16 * 8 &&
+                  sizeof(profcore_merge_options) == 6 * 8,
               "no implicit padding");
 
 namespace {
@@ -45,6 +47,21 @@ void check_id(uint32_t id, size_t size, const char *what) {
 
 void check_string(const Profile &profile, uint32_t id) {
   check_id(id, profile.strings.size(), "string");
+}
+
+void check_reserved(uint32_t value) {
+  if (value != 0) invalid("reserved fields must be zero");
+}
+
+constexpr uint32_t kModuleFlags = PROFCORE_MODULE_HAS_FUNCTIONS | PROFCORE_MODULE_HAS_FILENAMES |
+                                  PROFCORE_MODULE_HAS_LINE_NUMBERS |
+                                  PROFCORE_MODULE_HAS_INLINE_FRAMES;
+
+profcore_profile *finish(Profile result, std::span<const Profile *const> inputs,
+                         const Context &context) {
+  auto handle = std::make_unique<profcore_profile>(std::move(result));
+  log_warnings(handle->profile, inputs, context);
+  return handle.release();
 }
 
 StringId intern(Profile &profile, const profcore_str &text) {
@@ -86,6 +103,7 @@ size_t profcore_profile_get_default_type(const profcore_profile *profile) {
 profcore_status profcore_profile_get_sample_type(const profcore_profile *handle, size_t index,
                                                  profcore_sample_type *out, profcore_error **err) {
   return guard(err, [&] {
+    start_info(out);
     const Profile &profile = required(handle, "profile").profile;
     if (index >= profile.sample_types().size()) invalid("no such sample type");
     const SampleType &type = profile.sample_types()[index];
@@ -130,6 +148,7 @@ VIEW(label_set_offsets, uint32_t, profile.label_set_offsets())
 profcore_status profcore_profile_get_metadata(const profcore_profile *handle,
                                               profcore_metadata *out, profcore_error **err) {
   return guard(err, [&] {
+    start_info(out);
     const Profile &profile = required(handle, "profile").profile;
     const Metadata &meta = profile.meta;
     const auto str = [&](StringId id) { return to_str(profile.text(id)); };
@@ -155,9 +174,13 @@ profcore_status profcore_profile_get_metadata(const profcore_profile *handle,
 size_t profcore_profile_get_comment_count(const profcore_profile *profile) {
   return profile == nullptr ? 0 : profile->profile.meta.comments.size();
 }
-profcore_str profcore_profile_get_comment(const profcore_profile *handle, size_t index) {
-  if (handle == nullptr || index >= handle->profile.meta.comments.size()) return {"", 0};
-  return to_str(handle->profile.text(handle->profile.meta.comments[index]));
+const char *profcore_profile_get_comment(const profcore_profile *handle, size_t index,
+                                         size_t *size) {
+  const bool there = handle != nullptr && index < handle->profile.meta.comments.size();
+  const std::string_view text =
+      there ? handle->profile.text(handle->profile.meta.comments[index]) : std::string_view{""};
+  if (size != nullptr) *size = text.size();
+  return text.data();
 }
 
 size_t profcore_profile_get_warning_count(const profcore_profile *profile) {
@@ -203,6 +226,7 @@ profcore_status profcore_profile_add_function(profcore_profile *handle,
     check_string(profile, given.name);
     check_string(profile, given.system_name);
     check_string(profile, given.file);
+    check_reserved(given.reserved);
     *id = profile.add_function({given.name, given.system_name, given.file, 0, given.start_line});
   });
 }
@@ -215,6 +239,8 @@ profcore_status profcore_profile_add_module(profcore_profile *handle, const prof
     const profcore_module &given = required(module, "module");
     check_string(profile, given.path);
     check_string(profile, given.build_id);
+    check_reserved(given.reserved);
+    if ((given.flags & ~kModuleFlags) != 0) invalid("unknown flags of a module");
     *id = profile.add_module(
         {given.path, given.build_id, given.start, given.end, given.offset, given.flags, 0});
   });
@@ -232,6 +258,8 @@ profcore_status profcore_profile_add_location(profcore_profile *handle,
     check_id(given.module, profile.modules().size(), "module");
     if (given.kind > PROFCORE_FRAME_LABEL) invalid("unknown frame kind");
     if (given.reason > PROFCORE_UNNAMED_TRUNCATED) invalid("unknown reason");
+    if (given.flags > 1) invalid("unknown flags of a location");
+    check_reserved(given.reserved);
     const std::span<const Line> span{reinterpret_cast<const Line *>(lines), line_count};
     for (const Line &line : span) {
       check_id(line.function, profile.functions().size(), "function");
@@ -313,6 +341,8 @@ profcore_status profcore_profile_set_metadata(profcore_profile *handle,
   return guard(err, [&] {
     Profile &profile = required(handle, "profile").profile;
     const profcore_metadata given = read_options(&required(metadata, "metadata"));
+    if (!std::isfinite(given.frequency_hz) || given.frequency_hz < 0)
+      invalid("frequency_hz must be finite and not negative");
     Metadata meta;
     meta.comments = profile.meta.comments;
     meta.time_ns = given.time_ns;
@@ -342,15 +372,18 @@ profcore_status profcore_profile_add_comment(profcore_profile *handle, const cha
 }
 
 profcore_status profcore_profile_merge(const profcore_profile *const *profiles, size_t count,
+                                       const profcore_merge_options *options,
                                        profcore_profile **out, profcore_error **err) {
   return guard(err, [&] {
     required(out, "out") = nullptr;
     if (count != 0) required(profiles, "profiles");
+    const profcore_merge_options given = read_options(options);
+    const ContextAdapter context{given.context};
     std::vector<const Profile *> inputs;
     inputs.reserve(count);
     for (size_t i = 0; i < count; ++i)
       inputs.push_back(&required(profiles[i], "a profile").profile);
-    *out = new profcore_profile{merge(inputs)};
+    *out = finish(merge(inputs, context.get()), inputs, context.get());
   });
 }
 
@@ -369,10 +402,13 @@ profcore_status profcore_profile_filter(const profcore_profile *handle,
     filters.show_from = text_or_empty(given.show_from);
     filters.tag_focus = text_or_empty(given.tag_focus);
     filters.tag_ignore = text_or_empty(given.tag_ignore);
-    filters.drop_frames = given.drop_frames != 0;
+    filters.drop_frames = flag(given.drop_frames, "drop_frames");
+    const ContextAdapter context{given.context};
+    filters.context = context.get();
     if (given.time_from_ns != 0) filters.time_from_ns = given.time_from_ns;
     if (given.time_to_ns != 0) filters.time_to_ns = given.time_to_ns;
-    *out = new profcore_profile{filter(profile, filters)};
+    const Profile *const input = &profile;
+    *out = finish(filter(profile, filters), {&input, 1}, context.get());
   });
 }
 

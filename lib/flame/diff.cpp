@@ -156,6 +156,7 @@ FlameTree diff_flame_trees(const FlameTree &baseline, const FlameTree &tree,
   if (const std::string was = describe(baseline), now = describe(tree); was != now)
     throw Error{Status::kInvalidArgument, fmt::format("cannot compare {} with {}", was, now)};
 
+  options.context.report(0, baseline.size() + tree.size());
   const int64_t from = baseline.total[0];
   const int64_t to = tree.total[0];
   const bool scales = options.normalise && from > 0 && to >= 0;

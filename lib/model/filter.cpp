@@ -18,6 +18,8 @@
 namespace profcore {
 namespace {
 
+constexpr size_t kReportEvery = size_t{1} << 16;
+
 /// A regex with its answers, one per string of the profile.
 class Matcher {
 public:
@@ -338,6 +340,7 @@ void Filter::choose_rows() {
   const std::span<const StackId> stacks = profile_.sample_stacks();
   const std::span<const LabelSetId> label_sets = profile_.sample_label_sets();
   for (size_t row = 0; row < stacks.size(); ++row) {
+    if (row % kReportEvery == 0) options_.context.report(row, 2 * stacks.size());
     if (!keeps_time(row)) continue;
     time_matched_ = true;
     if (!keeps_stack(stacks[row]) || !keeps_labels(label_sets[row])) continue;
@@ -394,6 +397,10 @@ Profile Filter::build() {
   const std::span<StackId> stacks = result.sample_stacks();
   const std::span<LabelSetId> label_sets = result.sample_label_sets();
   for (size_t row = 0; row < rows_.size(); ++row) {
+    if (row % kReportEvery == 0) {
+      options_.context.report(rows_.size() + row, 2 * rows_.size());
+      options_.context.check_result(result.bytes());
+    }
     stacks[row] = mapped[profile_.sample_stacks()[rows_[row]]];
     label_sets[row] = remap.label_set(profile_.sample_label_sets()[rows_[row]]);
   }

@@ -24,8 +24,11 @@ uint64_t add_saturating(uint64_t a, uint64_t b) {
   return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
+constexpr size_t kReportEvery = size_t{1} << 16;
+
 class Merger {
 public:
+  explicit Merger(const Context &context) : context_{context} {}
   Profile run(std::span<const Profile *const> profiles);
 
 private:
@@ -48,7 +51,11 @@ private:
   void merge_period(const Metadata &meta);
   void agree(StringId &kept, StringId next, bool &differs);
   void fill();
+  void report(uint64_t rows);
 
+  const Context &context_;
+  uint64_t done_ = 0; ///< rows, counted once when looked up and once when added
+  uint64_t all_ = 0;
   Profile result_;
   std::vector<Source> sources_;
   uint64_t seed_ = random_hash_seed();
@@ -174,6 +181,7 @@ void Merger::merge_rows(Source &source, Remap &remap) {
   const std::span<const int64_t> times = profile.timestamps();
   source.rows.resize_uninitialized(stacks.size());
   for (size_t row = 0; row < stacks.size(); ++row) {
+    if (row % kReportEvery == 0) report(row == 0 ? 0 : kReportEvery);
     const StackId stack = mapped[stacks[row]];
     const LabelSetId labels = remap.label_set(label_sets[row]);
     const int64_t time = times.empty() ? 0 : times[row];
@@ -188,12 +196,23 @@ void Merger::merge_rows(Source &source, Remap &remap) {
         [&] {
           if (stacks_.size() >= UINT32_MAX - 1)
             throw Error{Status::kLimit, "more than 4294967294 samples"};
+          if (stacks_.size() >= context_.limits.max_samples)
+            throw Error{Status::kLimit, "more than the limit of " +
+                                            std::to_string(context_.limits.max_samples) +
+                                            " samples"};
           if (has_timestamps_) timestamps_.push_back(time);
           label_sets_.push_back(labels);
           stacks_.push_back(stack);
           return static_cast<uint32_t>(stacks_.size() - 1);
         });
   }
+}
+
+void Merger::report(uint64_t rows) {
+  done_ += rows;
+  context_.report(done_, all_);
+  context_.check_result(result_.bytes() + stacks_.bytes() + label_sets_.bytes() +
+                        timestamps_.bytes() + row_index_.bytes());
 }
 
 void Merger::agree(StringId &kept, StringId next, bool &differs) {
@@ -279,6 +298,7 @@ void Merger::fill() {
         sum = add_saturating(sum, from[row], saturated_);
       }
     }
+    report(source.rows.size());
   }
 }
 
@@ -286,6 +306,7 @@ Profile Merger::run(std::span<const Profile *const> profiles) {
   for (const Profile *profile : profiles) {
     if (profile == nullptr) throw Error{Status::kInvalidArgument, "a profile to merge is null"};
     has_timestamps_ = has_timestamps_ || profile->has_timestamps();
+    all_ += 2 * uint64_t{profile->sample_count()};
   }
   sources_.reserve(profiles.size());
   for (const Profile *profile : profiles) {
@@ -298,6 +319,7 @@ Profile Merger::run(std::span<const Profile *const> profiles) {
     merge_metadata(*profile, remap, sources_.size() == 1);
   }
   row_index_.clear();
+  done_ = all_ / 2;
   fill();
   if (hosts_differ_) result_.meta.host = 0;
   if (commands_differ_) result_.meta.command = 0;
@@ -308,8 +330,8 @@ Profile Merger::run(std::span<const Profile *const> profiles) {
 
 } // namespace
 
-Profile merge(std::span<const Profile *const> profiles) {
-  return Merger{}.run(profiles);
+Profile merge(std::span<const Profile *const> profiles, const Context &context) {
+  return Merger{context}.run(profiles);
 }
 
 } // namespace profcore

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/context.hpp"
 #include "model/profile.hpp"
 
 #include <cstdint>
@@ -14,12 +15,13 @@ namespace profcore {
 /// counters are added; host, command and source format stay where all that have one agree. A file
 /// mapped at another address is the same module (by build id or path, size and offset): addresses
 /// move to where the first profile had it. What no row uses is left behind, modules excepted.
-/// Linear in the sum of the inputs.
-Profile merge(std::span<const Profile *const> profiles);
+/// Linear in the sum of the inputs. Throws kLimit past `max_samples` rows and `max_result_bytes`.
+Profile merge(std::span<const Profile *const> profiles, const Context &context = {});
 
 /// pprof's filters, same meaning (see `pprof -help`): regexes of RE2, searched unanchored in
 /// function names, file names and module paths. Empty = not used.
 struct FilterOptions {
+  Context context;
   std::string_view focus;     ///< keep stacks with a matching frame
   std::string_view ignore;    ///< drop stacks with a matching frame
   std::string_view hide;      ///< remove matching frames

@@ -188,7 +188,7 @@ NameTrie build_names(const Profile &profile, size_t type, FrameNames &names,
   mapped.resize(sums.size());
   const auto nodes = profile.stacks.nodes();
   for (size_t node = 1; node < nodes.size(); ++node) {
-    if (node % kReportEvery == 0) context.report(node, nodes.size() * 2);
+    if ((node - 1) % kReportEvery == 0) context.report(node - 1, nodes.size() * 2);
     if (used[node] == 0) continue;
     uint32_t at = mapped[nodes[node].parent];
     for (const StringId name : names.of(nodes[node].location)) at = trie.child(at, name);

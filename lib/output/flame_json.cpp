@@ -25,6 +25,7 @@ void write_column(std::string_view key, const Column &column, JsonWriter &json) 
 void write_flame_json(const FlameTree &tree, const Context &context, Buffer &output) {
   const uint64_t columns = tree.is_diff() ? 6 : 4;
   const uint64_t all = tree.frames.size() + columns * tree.size();
+  const size_t start = output.size();
   JsonWriter json{output};
   json.begin_object();
   write_tree_header(tree, "profcore-flame", json);
@@ -42,7 +43,10 @@ void write_flame_json(const FlameTree &tree, const Context &context, Buffer &out
   json.key("frames");
   json.begin_array();
   for (size_t frame = 0; frame < tree.frames.size(); ++frame) {
-    if (frame % kReportEvery == 0) context.report(frame, all);
+    if (frame % kReportEvery == 0) {
+      context.report(frame, all);
+      context.check_result(output.size() - start);
+    }
     json.begin_object();
     write_frame_members(tree, tree.frames[frame], json);
     json.end_object();
@@ -53,6 +57,7 @@ void write_flame_json(const FlameTree &tree, const Context &context, Buffer &out
   uint64_t done = tree.frames.size();
   const auto column = [&](std::string_view key, const auto &values) {
     context.report(done, all);
+    context.check_result(output.size() - start);
     write_column(key, values, json);
     done += tree.size();
   };

@@ -75,6 +75,7 @@ void sort_by_depth(const FlameTree &tree, PodVector<size_t> &first, PodVector<ui
 
 void write_flamebearer(const FlameTree &tree, std::string_view name, const Context &context,
                        Buffer &output) {
+  const size_t start = output.size();
   // Frames that differ in more than the name share one entry.
   PodVector<uint32_t> name_index;
   name_index.resize(tree.strings.size(), UINT32_MAX);
@@ -109,7 +110,10 @@ void write_flamebearer(const FlameTree &tree, std::string_view name, const Conte
     int64_t right_end = 0;
     json.begin_array();
     for (size_t i = first[level]; i < first[level + 1]; ++i) {
-      if (i % kReportEvery == 0) context.report(i, nodes.size());
+      if (i % kReportEvery == 0) {
+        context.report(i, nodes.size());
+        context.check_result(output.size() - start);
+      }
       const uint32_t node = nodes[i];
       if (is_double) left.write(node, left_end, json);
       right.write(node, right_end, json);

@@ -56,7 +56,10 @@ public:
     if (tree_.is_diff()) base_left_ = left_out_values(tree_, tree_.base_self, tree_.base_total);
     PodVector<uint32_t> open; // the path to the node at hand
     for (uint32_t node = 0; node < tree_.size(); ++node) {
-      if (node % kProgressStep == 0) context_.report(node, tree_.size());
+      if (node % kProgressStep == 0) {
+        context_.report(node, tree_.size());
+        context_.check_result(bytes_.size());
+      }
       while (!open.empty() && tree_.subtree_end[open.back()] <= node) close(open);
       put(tree_.depth[node], tree_.frame[node], tree_.self[node],
           tree_.is_diff() ? tree_.base_self[node] : 0);

@@ -33,9 +33,6 @@ uint64_t write_collapsed(const Profile &profile, const CollapsedOptions &options
 void write_profile_json(const Profile &profile, const Context &context, Buffer &output);
 /// The documented JSON of a tree ("profcore-flame" version 1).
 void write_flame_json(const FlameTree &tree, const Context &context, Buffer &output);
-/// The documented JSON of a top table ("profcore-top" version 1).
-void write_top_json(const FlameTree &tree, TopOrder order, size_t limit, Buffer &output);
-
 /// Pyroscope's flamebearer ("single", or "double" for a diff).
 void write_flamebearer(const FlameTree &tree, std::string_view name, const Context &context,
                        Buffer &output);
@@ -56,13 +53,18 @@ void write_svg(const FlameTree &tree, const RenderOptions &options, Buffer &outp
 void write_html(const FlameTree &tree, const RenderOptions &options, Buffer &output);
 
 struct TableOptions {
+  Context context;
   TopOrder order = TopOrder::kSelf;
   size_t limit = 0;
   uint32_t width = 0; ///< columns to fit names into; 0 = never cut
   bool tsv = false;
+  bool exact = false; ///< peek: the function's whole name instead of a regex
 };
 void write_top_table(const FlameTree &tree, const TableOptions &options, Buffer &output);
-void write_peek_table(const FlameTree &tree, std::string_view function, Buffer &output);
+/// The documented JSON of a top table ("profcore-top" version 1).
+void write_top_json(const FlameTree &tree, const TableOptions &options, Buffer &output);
+void write_peek_table(const FlameTree &tree, std::string_view function, const TableOptions &options,
+                      Buffer &output);
 /// The tree as indented text, children under parents, with totals and shares.
 void write_tree_table(const FlameTree &tree, const TableOptions &options, Buffer &output);
 

@@ -13,13 +13,17 @@ std::string caller_label(const FlameTree &tree, uint32_t frame) {
 
 } // namespace
 
-void write_peek_table(const FlameTree &tree, std::string_view function, Buffer &output) {
-  const std::vector<Peek> found = peek(tree, function, false);
+void write_peek_table(const FlameTree &tree, std::string_view function, const TableOptions &options,
+                      Buffer &output) {
+  const std::vector<Peek> found = peek(tree, function, options.exact);
   const std::string_view unit = tree.strings[tree.unit];
   const int64_t total = tree.size() == 0 ? 0 : tree.total[0];
   TextTable table{
       {"self", "self%", "total", "total%", "calls", "calls%", "caller | function | callee"}};
+  uint64_t done = 0;
   for (const Peek &at : found) {
+    if (done % kReportEvery == 0) options.context.report(done, found.size());
+    ++done;
     table.add_rule();
     const auto add_neighbour = [&](const PeekRow &row, std::string label) {
       table.add_row({"", "", "", "", humanise(row.value, unit), format_share(row.value, at.total),

@@ -25,7 +25,8 @@ namespace {
 class PprofWriter {
 public:
   PprofWriter(const Profile &profile, const Context &context, Buffer &output)
-      : profile_{profile}, context_{context}, writer_{output} {}
+      : profile_{profile}, context_{context}, output_{output}, start_{output.size()}, writer_{
+                                                                                          output} {}
 
   void write() {
     gather_extra_functions();
@@ -128,7 +129,9 @@ private:
       for (const Label &label : profile_.labels_of(labels[row]))
         write_label(label, message, packed);
       emit(2, message_);
-      if ((row & 0xffff) == 0) context_.report(row, stacks.size());
+      if ((row & 0xffff) != 0) continue;
+      context_.report(row, stacks.size());
+      context_.check_result(output_.size() - start_);
     }
   }
 
@@ -244,6 +247,8 @@ private:
 
   const Profile &profile_;
   const Context &context_;
+  const Buffer &output_;
+  const size_t start_;
   WireWriter writer_;
   Buffer message_;
   std::vector<int64_t> scales_;

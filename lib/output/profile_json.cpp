@@ -37,7 +37,7 @@ public:
 
 private:
   void step() {
-    if (++done_ % kReportEvery != 0) return;
+    if (done_++ % kReportEvery != 0) return;
     context_.report(std::min(done_, total_), total_);
     if (output_.size() - start_ > context_.limits.max_result_bytes)
       throw Error{Status::kLimit, "profile JSON: the output is over its limit"};

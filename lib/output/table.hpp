@@ -9,6 +9,8 @@
 
 namespace profcore {
 
+constexpr size_t kReportEvery = size_t{1} << 16; ///< rows between two reports of progress
+
 /// A text table: right-aligned columns as wide as their widest cell, then one left-aligned column
 /// of free text, cut so that lines fit a given width.
 class TextTable {

@@ -6,6 +6,8 @@
 namespace profcore {
 namespace {
 
+constexpr size_t kReportEvery = size_t{1} << 16;
+
 std::string_view order_name(TopOrder order) {
   switch (order) {
   case TopOrder::kSelf:
@@ -22,17 +24,22 @@ std::string_view order_name(TopOrder order) {
 
 } // namespace
 
-void write_top_json(const FlameTree &tree, TopOrder order, size_t limit, Buffer &output) {
-  const std::vector<TopRow> rows = top(tree, order, 0);
-  const size_t shown = limit == 0 ? rows.size() : std::min(limit, rows.size());
+void write_top_json(const FlameTree &tree, const TableOptions &options, Buffer &output) {
+  const std::vector<TopRow> rows = top(tree, options.order, 0);
+  const size_t shown = options.limit == 0 ? rows.size() : std::min(options.limit, rows.size());
+  const size_t start = output.size();
   JsonWriter json{output};
   json.begin_object();
   write_tree_header(tree, "profcore-top", json);
-  json.member("order", order_name(order));
+  json.member("order", order_name(options.order));
   json.member("row_count", uint64_t{rows.size()});
   json.key("rows");
   json.begin_array();
   for (size_t i = 0; i < shown; ++i) {
+    if (i % kReportEvery == 0) {
+      options.context.report(i, shown);
+      options.context.check_result(output.size() - start);
+    }
     json.begin_object();
     write_frame_members(tree, tree.frames[rows[i].frame], json);
     json.member("self", rows[i].self);

@@ -15,10 +15,15 @@ void append_number(int64_t value, char end, Buffer &output) {
 }
 
 void write_tsv(const FlameTree &tree, const std::vector<TopRow> &rows, size_t shown,
-               Buffer &output) {
+               const Context &context, Buffer &output) {
+  const size_t start = output.size();
   append("name\tfile\tline\tmodule\tkind\tself\ttotal", output);
   append(tree.is_diff() ? "\tbase_self\tbase_total\n" : "\n", output);
   for (size_t i = 0; i < shown; ++i) {
+    if (i % kReportEvery == 0) {
+      context.report(i, shown);
+      context.check_result(output.size() - start);
+    }
     std::string name;
     append_clean(tree.strings[tree.frames[rows[i].frame].name], name);
     append(name, output);
@@ -37,7 +42,7 @@ void write_tsv(const FlameTree &tree, const std::vector<TopRow> &rows, size_t sh
 void write_top_table(const FlameTree &tree, const TableOptions &options, Buffer &output) {
   const std::vector<TopRow> rows = top(tree, options.order, 0);
   const size_t shown = options.limit == 0 ? rows.size() : std::min(options.limit, rows.size());
-  if (options.tsv) return write_tsv(tree, rows, shown, output);
+  if (options.tsv) return write_tsv(tree, rows, shown, options.context, output);
 
   const std::string_view unit = tree.strings[tree.unit];
   const int64_t total = tree.size() == 0 ? 0 : tree.total[0];
@@ -49,6 +54,7 @@ void write_top_table(const FlameTree &tree, const TableOptions &options, Buffer 
               : std::vector<std::string_view>{"self", "self%", "sum%", "total", "total%", "name"}};
   int64_t sum = 0;
   for (size_t i = 0; i < shown; ++i) {
+    if (i % kReportEvery == 0) options.context.report(i, shown);
     const TopRow &row = rows[i];
     sum = saturating_sum(sum, row.self);
     if (is_diff) {

@@ -38,10 +38,16 @@ PodVector<uint8_t> choose_nodes(const FlameTree &tree, size_t limit) {
   return chosen;
 }
 
-void write_tsv(const FlameTree &tree, const PodVector<uint8_t> &chosen, Buffer &output) {
+void write_tsv(const FlameTree &tree, const PodVector<uint8_t> &chosen, const Context &context,
+               Buffer &output) {
+  const size_t start = output.size();
   append("depth\tname\tfile\tline\tmodule\tkind\tself\ttotal", output);
   append(tree.is_diff() ? "\tbase_self\tbase_total\n" : "\n", output);
   for (uint32_t node = 0; node < tree.size(); ++node) {
+    if (node % kReportEvery == 0) {
+      context.report(node, tree.size());
+      context.check_result(output.size() - start);
+    }
     if (chosen[node] == 0) continue;
     std::string line = fmt::format("{}\t", tree.depth[node]);
     append_clean(tree.name_of(node), line);
@@ -67,11 +73,12 @@ std::string indented_label(const FlameTree &tree, uint32_t node, uint32_t deepes
 
 void write_tree_table(const FlameTree &tree, const TableOptions &options, Buffer &output) {
   const PodVector<uint8_t> chosen = choose_nodes(tree, options.limit);
-  if (options.tsv) return write_tsv(tree, chosen, output);
+  if (options.tsv) return write_tsv(tree, chosen, options.context, output);
 
   // Not a TextTable: a tree can have millions of rows, so they are made as they are written.
   const std::string_view unit = tree.strings[tree.unit];
   const bool is_diff = tree.is_diff();
+  const size_t start = output.size();
   size_t shown = 0;
   for (const uint8_t flag : chosen) shown += flag;
   append_table_head(tree, output);
@@ -110,6 +117,10 @@ void write_tree_table(const FlameTree &tree, const TableOptions &options, Buffer
   const int64_t whole = tree.size() == 0 ? 0 : tree.total[0];
   std::string storage;
   for (uint32_t node = 0; node < tree.size(); ++node) {
+    if (node % kReportEvery == 0) {
+      options.context.report(node, tree.size());
+      options.context.check_result(output.size() - start);
+    }
     if (chosen[node] == 0) continue;
     const int64_t total = tree.total[node];
     cell(humanise(total, unit), value_width);

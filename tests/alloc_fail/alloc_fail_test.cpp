@@ -141,7 +141,7 @@ Run run_all(const std::vector<char> &input) {
        [&] { return profcore_decode_bytes(input.data(), input.size(), nullptr, &first, &err); });
   step("merge", [&] {
     const profcore_profile *both[] = {first, first};
-    return profcore_profile_merge(both, 2, &merged, &err);
+    return profcore_profile_merge(both, 2, nullptr, &merged, &err);
   });
   step("filter", [&] {
     profcore_filter_options options = PROFCORE_INIT(profcore_filter_options);

@@ -53,8 +53,9 @@ void add_tree_outputs(const FlameTree &tree, const std::string &name, bool icicl
   TableOptions table;
   make(outputs, name + ".tree.txt", [&](Buffer &out) { write_tree_table(tree, table, out); });
   const TopOrder order = tree.is_diff() ? TopOrder::kDelta : TopOrder::kSelf;
-  make(outputs, name + ".top.json", [&](Buffer &out) { write_top_json(tree, order, 5, out); });
   table.order = order;
+  table.limit = 5;
+  make(outputs, name + ".top.json", [&](Buffer &out) { write_top_json(tree, table, out); });
   table.width = 80;
   table.limit = 12;
   make(outputs, name + ".top.txt", [&](Buffer &out) { write_top_table(tree, table, out); });
@@ -73,7 +74,8 @@ Outputs make_outputs() {
   add_tree_outputs(tree, "cpu", false, outputs);
   add_tree_outputs(diff_flame_trees(tree, build_flame_tree(after, options), {}), "diff", false,
                    outputs);
-  make(outputs, "cpu.peek.txt", [&](Buffer &out) { write_peek_table(tree, "serve|memcpy", out); });
+  make(outputs, "cpu.peek.txt",
+       [&](Buffer &out) { write_peek_table(tree, "serve|memcpy", {}, out); });
 
   options.type = 0;
   options.inverted = true;

@@ -56,6 +56,9 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
       if (options.strict) throw Error{Status::kMalformed, std::move(text), result.consumed};
       notes.push_back({std::move(text), result.consumed});
     }
+    options.context.write_log(LogLevel::kDebug, fmt::format("{}: {} bytes inflated to {}",
+                                                            compression_name(compression),
+                                                            result.consumed, result.data.size()));
     storage = std::move(result.data);
     current = storage.span();
   }
@@ -111,6 +114,7 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (bytes.size() > limits.max_input_bytes)
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
+  options.context.report(0, bytes.size());
   // What is no profile need not be inflated to be refused: a megabyte can stand for a gigabyte.
   constexpr size_t kWorthALook = size_t{64} << 10;
   if (options.format == Format::kUnknown && bytes.size() >= kWorthALook) refuse_by_prefix(bytes);
@@ -125,6 +129,10 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
       throw_unreadable(seen, plain.data() != bytes.data(), plain.empty(),
                        notes.empty() ? std::string_view{} : notes.front().text);
     format = seen.format;
+    options.context.write_log(
+        LogLevel::kDebug,
+        fmt::format("{} {}", plain.data() == bytes.data() ? "this is" : "inflated, this is",
+                    seen.saw));
   }
   try {
     Profile profile = decode_as(format, plain, options);

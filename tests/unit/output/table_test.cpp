@@ -125,7 +125,7 @@ TEST_CASE("peek table puts a function between callers and callees") {
   TreeBuilder builder{"n", "count"};
   builder.add({"main", "f", "g"}, 6).add({"other", "f"}, 2);
   Buffer out;
-  write_peek_table(builder.build(), "^f$", out);
+  write_peek_table(builder.build(), "^f$", {}, out);
   const std::string table = text(out);
   const size_t caller = table.find("    6  75.00%  |   main\n");
   const size_t function = table.find("   2  25.00%      8  100.00%                 | f\n");
@@ -135,5 +135,5 @@ TEST_CASE("peek table puts a function between callers and callees") {
   CHECK(callee != std::string::npos);
   CHECK(caller < function);
   CHECK(function < callee);
-  CHECK_THROWS_AS(write_peek_table(builder.build(), "nowhere", out), Error);
+  CHECK_THROWS_AS(write_peek_table(builder.build(), "nowhere", {}, out), Error);
 }

@@ -134,8 +134,6 @@ void Decoder::scale_columns() {
 
 Profile decode_pprof(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (bytes.empty()) throw Error{Status::kNoData, "the input is empty", 0};
-  if (bytes.size() > options.context.limits.max_input_bytes)
-    throw Error{Status::kLimit, "the input is larger than the limit"};
   Profile profile = pprof::Decoder{bytes, options}.run();
   if (options.apply_drop_frames && profile.meta.drop_frames != 0)
     return pprof::without_dropped_frames(profile);
