@@ -135,7 +135,10 @@ profcore_status profcore_output_flame(const profcore_flame *flame, profcore_outp
       write_tree_table(tree, table, bytes);
       break;
     case PROFCORE_OUTPUT_PEEK:
-      write_peek_table(tree, &required(given.function, "function"), bytes);
+      write_peek_table(tree, &required(given.function, "function"), given.exact != 0, bytes);
+      break;
+    case PROFCORE_OUTPUT_PEEK_JSON:
+      write_peek_json(tree, &required(given.function, "function"), given.exact != 0, bytes);
       break;
     default:
       invalid("this format is written from a profile, or is unknown");

@@ -35,6 +35,8 @@ void write_profile_json(const Profile &profile, const Context &context, Buffer &
 void write_flame_json(const FlameTree &tree, const Context &context, Buffer &output);
 /// The documented JSON of a top table ("profcore-top" version 1).
 void write_top_json(const FlameTree &tree, TopOrder order, size_t limit, Buffer &output);
+/// The documented JSON of callers and callees ("profcore-peek" version 1).
+void write_peek_json(const FlameTree &tree, std::string_view function, bool exact, Buffer &output);
 
 /// Pyroscope's flamebearer ("single", or "double" for a diff).
 void write_flamebearer(const FlameTree &tree, std::string_view name, const Context &context,
@@ -62,7 +64,7 @@ struct TableOptions {
   bool tsv = false;
 };
 void write_top_table(const FlameTree &tree, const TableOptions &options, Buffer &output);
-void write_peek_table(const FlameTree &tree, std::string_view function, Buffer &output);
+void write_peek_table(const FlameTree &tree, std::string_view function, bool exact, Buffer &output);
 /// The tree as indented text, children under parents, with totals and shares.
 void write_tree_table(const FlameTree &tree, const TableOptions &options, Buffer &output);
 

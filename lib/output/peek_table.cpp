@@ -13,8 +13,9 @@ std::string caller_label(const FlameTree &tree, uint32_t frame) {
 
 } // namespace
 
-void write_peek_table(const FlameTree &tree, std::string_view function, Buffer &output) {
-  const std::vector<Peek> found = peek(tree, function, false);
+void write_peek_table(const FlameTree &tree, std::string_view function, bool exact,
+                      Buffer &output) {
+  const std::vector<Peek> found = peek(tree, function, exact);
   const std::string_view unit = tree.strings[tree.unit];
   const int64_t total = tree.size() == 0 ? 0 : tree.total[0];
   TextTable table{

@@ -73,7 +73,10 @@ Outputs make_outputs() {
   add_tree_outputs(tree, "cpu", false, outputs);
   add_tree_outputs(diff_flame_trees(tree, build_flame_tree(after, options), {}), "diff", false,
                    outputs);
-  make(outputs, "cpu.peek.txt", [&](Buffer &out) { write_peek_table(tree, "serve|memcpy", out); });
+  make(outputs, "cpu.peek.txt",
+       [&](Buffer &out) { write_peek_table(tree, "serve|memcpy", false, out); });
+  make(outputs, "cpu.peek.json",
+       [&](Buffer &out) { write_peek_json(tree, "serve|memcpy", false, out); });
 
   options.type = 0;
   options.inverted = true;

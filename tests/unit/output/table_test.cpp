@@ -125,7 +125,7 @@ TEST_CASE("peek table puts a function between callers and callees") {
   TreeBuilder builder{"n", "count"};
   builder.add({"main", "f", "g"}, 6).add({"other", "f"}, 2);
   Buffer out;
-  write_peek_table(builder.build(), "^f$", out);
+  write_peek_table(builder.build(), "^f$", false, out);
   const std::string table = text(out);
   const size_t caller = table.find("    6  75.00%  |   main\n");
   const size_t function = table.find("   2  25.00%      8  100.00%                 | f\n");
@@ -135,5 +135,11 @@ TEST_CASE("peek table puts a function between callers and callees") {
   CHECK(callee != std::string::npos);
   CHECK(caller < function);
   CHECK(function < callee);
-  CHECK_THROWS_AS(write_peek_table(builder.build(), "nowhere", out), Error);
+  CHECK_THROWS_AS(write_peek_table(builder.build(), "^f$", true, out), Error);
+  CHECK_THROWS_AS(write_peek_json(builder.build(), "nowhere", false, out), Error);
+  out.clear();
+  write_peek_json(builder.build(), "main", true, out);
+  CHECK(text(out).find(R"("functions":[{"name":"main","self":0,"total":6,)"
+                       R"("callers":[{"value":6}],"callees":[{"name":"f","value":6}]}]})") !=
+        std::string::npos);
 }
