@@ -23,7 +23,7 @@ class Profcore:
         # 3: it was read and is empty, which is no failure here.
         if done.returncode not in (0, 3) or (done.returncode == 3 and not done.stdout):
             text = done.stderr.decode("utf-8", "replace").strip()
-            if done.returncode != 1:
+            if done.returncode not in (1, 3):
                 raise RuntimeError(f"profcore {command} ended with {done.returncode}: {text}")
             raise Refused(text)
         return done.stdout
