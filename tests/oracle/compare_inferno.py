@@ -211,6 +211,7 @@ def main():
     parser.add_argument("--data", required=True, type=pathlib.Path)
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
+    args.data = profcore_tool.sample_folder(args.data, "collapsed")
     files = args.files or (sorted(path for path in args.data.iterdir() if path.is_file())
                            if args.data.is_dir() else [])
     if not files:

@@ -231,6 +231,7 @@ def main():
     parser.add_argument("--data", required=True, type=pathlib.Path)
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
+    args.data = profcore_tool.sample_folder(args.data, "pprof")
     files = args.files
     if not files:
         if not args.data.is_dir():

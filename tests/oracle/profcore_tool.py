@@ -1,6 +1,7 @@
 """Runs our tool and reads its JSON back, for comparison with other people's tools."""
 
 import json
+import os
 import posixpath
 import re
 import subprocess
@@ -49,7 +50,7 @@ class Profcore:
         """[(frames, value)]"""
         text = self.run("convert", str(path), "--to", "collapsed", "-o", "-", *options)
         rows = []
-        for line in text.decode("utf-8").split("\n"):
+        for line in text.decode("utf-8", "surrogateescape").split("\n"):
             if line:
                 stack, _, value = line.rpartition(" ")
                 rows.append((stack.split(";"), int(value)))
@@ -95,6 +96,12 @@ def pprof_name(row):
         module = row.get("module") or row["name"].rpartition("+")[0]
         parts.append(f"[{posixpath.basename(module)}]" if module else "<unknown>")
     return " ".join(parts)
+
+
+def sample_folder(given, name=""):
+    """Where the samples are, when not beside the project: as $PROFCORE_TESTDATA says."""
+    root = os.environ.get("PROFCORE_TESTDATA")
+    return given if given.is_dir() or not root else Path(root) / name
 
 
 def load_rules(path, columns=3):
