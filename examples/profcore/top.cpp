@@ -34,7 +34,8 @@ int run(const Arguments &arguments) {
   options.width = arguments.has("output") ? 0 : terminal_width();
   profcore_output_format format = PROFCORE_OUTPUT_TOP;
   if (arguments.has("peek")) {
-    format = PROFCORE_OUTPUT_PEEK;
+    if (arguments.has("tsv") || arguments.has("tree")) throw UsageError{"--peek is text or --json"};
+    format = arguments.has("json") ? PROFCORE_OUTPUT_PEEK_JSON : PROFCORE_OUTPUT_PEEK;
     options.function = function.c_str();
   } else if (arguments.has("tree")) {
     format = PROFCORE_OUTPUT_TREE;
