@@ -21,7 +21,8 @@ from profcore_tool import is_unnamed, pprof_name
 
 HERE = pathlib.Path(__file__).resolve().parent
 # How each side is asked for the same nodes.
-GRAINS = {"functions": (["--key", "function"], ["-filefunctions"]),
+GRAINS = {"functions": (["--key", "function"], ["-functions"]),
+          "functions of files": (["--key", "file-function"], ["-filefunctions"]),
           "addresses": (["--key", "address"], ["-addresses"])}
 FILTERS = [
     ("own--go119_cpu.pb.gz", {"focus": "mallocgc|memclr"}),
@@ -146,7 +147,7 @@ class Comparison:
         top = self.once(("their top", *key), lambda: pprof_raw.parse_top(
             self.pprof.run(self.path, "-top", *their_options)))
         scale = kind.get("scale", 1)
-        merged = grain == "functions"
+        merged = grain.startswith("functions")
         found = difference("top", *self.tables(rows, top["rows"], scale, merged))
         if found:
             return found
