@@ -31,15 +31,7 @@ void write_flame_json(const FlameTree &tree, const Context &context, Buffer &out
   write_tree_header(tree, "profcore-flame", json);
   json.member("pruned_nodes", tree.pruned_nodes);
   json.member("pruned_value", tree.pruned_value);
-  json.key("meta");
-  json.begin_array();
-  for (const auto &[key, value] : tree.meta) {
-    json.begin_array();
-    json.string(tree.strings[key]);
-    json.string(tree.strings[value]);
-    json.end_array();
-  }
-  json.end_array();
+  write_tree_meta(tree, json);
   json.key("frames");
   json.begin_array();
   for (size_t frame = 0; frame < tree.frames.size(); ++frame) {

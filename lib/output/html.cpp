@@ -7,6 +7,8 @@
 #include "base/json_writer.hpp"
 #include "output/output.hpp"
 #include "output/page.hpp"
+#include "output/text.hpp"
+#include "output/tree_json.hpp"
 
 #include <string>
 
@@ -152,15 +154,7 @@ void write_data(const FlameTree &tree, const RenderOptions &options, Buffer &out
   json.member("version", 1);
   json.member("title", options.title.empty() ? type : options.title);
   json.member("subtitle", options.subtitle);
-  json.key("meta");
-  json.begin_array();
-  for (const auto &[key, value] : tree.meta) {
-    json.begin_array();
-    json.string(tree.strings[key]);
-    json.string(tree.strings[value]);
-    json.end_array();
-  }
-  json.end_array();
+  write_tree_meta(tree, json);
   json.member("type", type);
   json.member("unit", tree.strings[tree.unit]);
   json.member("inverted", tree.inverted);
@@ -188,50 +182,22 @@ void write_data(const FlameTree &tree, const RenderOptions &options, Buffer &out
   json.end_object();
 }
 
-void put_escaped(Buffer &output, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-    case '&':
-      output.put_literal("&amp;");
-      break;
-    case '<':
-      output.put_literal("&lt;");
-      break;
-    case '>':
-      output.put_literal("&gt;");
-      break;
-    case '"':
-      output.put_literal("&quot;");
-      break;
-    case '\'':
-      output.put_literal("&#39;");
-      break;
-    default:
-      output.put(c);
-    }
-  }
-}
-
-void put_text(Buffer &output, std::string_view text) {
-  output.put(text.data(), text.size());
-}
-
 void write_page(const FlameTree &tree, const RenderOptions &options, Buffer &output) {
   const auto emit_until = [&](std::string_view &rest, std::string_view placeholder) {
     const size_t at = rest.find(placeholder);
-    put_text(output, rest.substr(0, at));
+    append(rest.substr(0, at), output);
     rest.remove_prefix(at + placeholder.size());
   };
   std::string_view rest = page::html_template;
   emit_until(rest, "@TITLE@");
-  put_escaped(output, options.title.empty() ? tree.strings[tree.type] : options.title);
+  append_xml(options.title.empty() ? tree.strings[tree.type] : options.title, output);
   emit_until(rest, "/*@CSS@*/");
-  put_text(output, page::style);
+  append(page::style, output);
   emit_until(rest, "@DATA@");
   write_data(tree, options, output);
   emit_until(rest, "/*@JS@*/");
-  put_text(output, page::script);
-  put_text(output, rest);
+  append(page::script, output);
+  append(rest, output);
 }
 
 } // namespace

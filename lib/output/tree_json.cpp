@@ -32,4 +32,16 @@ void write_tree_header(const FlameTree &tree, std::string_view format, JsonWrite
   }
 }
 
+void write_tree_meta(const FlameTree &tree, JsonWriter &json) {
+  json.key("meta");
+  json.begin_array();
+  for (const auto &[key, value] : tree.meta) {
+    json.begin_array();
+    json.string(tree.strings[key]);
+    json.string(tree.strings[value]);
+    json.end_array();
+  }
+  json.end_array();
+}
+
 } // namespace profcore

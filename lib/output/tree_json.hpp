@@ -12,4 +12,7 @@ namespace profcore {
 void write_frame_members(const FlameTree &tree, const FlameFrame &frame, JsonWriter &json);
 void write_tree_header(const FlameTree &tree, std::string_view format, JsonWriter &json);
 
+/// "meta": pairs of a key and a text.
+void write_tree_meta(const FlameTree &tree, JsonWriter &json);
+
 } // namespace profcore

@@ -5,6 +5,8 @@
 
 #include "sources/decode/sniff.hpp"
 
+#include "base/wire.hpp"
+
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -17,19 +19,14 @@ struct FieldWalk {
   bool cut = false; ///< the bytes ended inside a field
 
   bool varint(uint64_t &value) {
-    value = 0;
-    for (size_t i = 0; i < 10; ++i) {
-      if (i == rest.size()) {
-        cut = true;
-        return false;
-      }
-      value |= static_cast<uint64_t>(rest[i] & 0x7f) << (7 * i);
-      if (rest[i] < 0x80) {
-        rest = rest.subspan(i + 1);
-        return true;
-      }
+    const uint8_t *const end = rest.data() + rest.size();
+    const uint8_t *const next = wire::read_varint_slowly(rest.data(), end, value);
+    if (next == nullptr) {
+      cut = rest.size() < 10;
+      return false;
     }
-    return false;
+    rest = {next, end};
+    return true;
   }
   /// Steps over a field's value. `body` is what a length-delimited one holds, as far as it is here.
   bool skip(uint32_t wire_type, std::span<const uint8_t> &body) {

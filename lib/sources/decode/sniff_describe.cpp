@@ -1,6 +1,7 @@
 // Names for what this library meets but does not read, so that a user is told "a JFR recording" and
 // not "unknown format". Tables where a magic number tells; a few small looks where it does not.
 
+#include "base/wire.hpp"
 #include "sources/decode/collapsed_text.hpp"
 #include "sources/decode/sniff.hpp"
 
@@ -114,19 +115,14 @@ public:
 
 private:
   bool varint(uint64_t &value) {
-    value = 0;
-    for (size_t i = 0; i < 10; ++i) {
-      if (i == rest_.size()) {
-        cut_ = true;
-        return false;
-      }
-      value |= static_cast<uint64_t>(rest_[i] & 0x7f) << (7 * i);
-      if (rest_[i] < 0x80) {
-        rest_ = rest_.subspan(i + 1);
-        return true;
-      }
+    const uint8_t *const end = rest_.data() + rest_.size();
+    const uint8_t *const next = wire::read_varint_slowly(rest_.data(), end, value);
+    if (next == nullptr) {
+      cut_ = rest_.size() < 10;
+      return false;
     }
-    return false;
+    rest_ = {next, end};
+    return true;
   }
   std::span<const uint8_t> rest_;
   bool cut_ = false;

@@ -567,6 +567,14 @@ TEST_CASE("pprof: what one message holds is bounded") {
   Builder labelled = sample();
   for (int i = 0; i < 101; ++i) labelled.message(3, Builder{}.varint(1, kThread).varint(3, 1));
   CHECK(failure(head().message(2, labelled), options).status == Status::kLimit);
+  // One message: a batch of them may hold more.
+  Builder several = head();
+  for (uint64_t i = 0; i < 60; ++i) {
+    Builder few = sample();
+    for (uint64_t k = 1; k < 20; ++k) few.message(3, Builder{}.varint(1, kThread).varint(3, k + i));
+    several.message(2, few);
+  }
+  CHECK(failure(several, options).status == Status::kOk);
   options = {};
   options.context.limits.max_result_bytes = 100'000;
   Builder types;

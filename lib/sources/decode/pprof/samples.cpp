@@ -95,6 +95,7 @@ private:
   std::vector<int64_t *> columns_;
   std::vector<int64_t> values_;
   std::vector<Label> labels_;
+  size_t first_label_ = 0;    ///< of the sample at hand, in `labels_`
   PodVector<LocationId> ids_; ///< the new lists of a batch, each leaf first
   PodVector<LocationId> slow_ids_;
   std::array<NewStack, kBatch> new_stacks_;
@@ -312,7 +313,7 @@ bool SampleDecoder::find_labels(Pending &sample, LabelSetId &set) {
       return true;
     }
   }
-  const size_t first = labels_.size();
+  const size_t first = first_label_ = labels_.size();
   if (parse_labels(sample.labels, sample.labels + sample.labels_size)) return false;
   labels_.resize(first);
   WireReader reader{{sample.labels, sample.labels_size}, origin_};
@@ -333,6 +334,9 @@ bool SampleDecoder::find_labels(Pending &sample, LabelSetId &set) {
 /// False for all else, errors too.
 bool SampleDecoder::parse_labels(const uint8_t *at, const uint8_t *end) {
   const std::span<const StringId> strings = decoder_.strings_.span();
+  constexpr size_t kSmallest = 4; // bytes of a label here: the other path checks what may be many
+  if (static_cast<size_t>(end - at) / kSmallest > decoder_.options_.context.limits.max_stack_depth)
+    return false;
   while (at < end) {
     if (*at != 0x1a || end - at < 2 || at[1] >= 0x80 || at[1] > end - at - 2) return false;
     const uint8_t *const label_end = at + 2 + at[1];
@@ -355,7 +359,7 @@ bool SampleDecoder::parse_labels(const uint8_t *at, const uint8_t *end) {
 
 void SampleDecoder::add_label(const WireField &message) {
   expect_type(message, WireType::kBytes);
-  decoder_.check_depth(labels_.size(), "the labels of a sample", message.offset);
+  decoder_.check_depth(labels_.size() - first_label_, "the labels of a sample", message.offset);
   StringIndex key{0, message.offset};
   StringIndex text{0, message.offset};
   StringIndex unit{0, message.offset};
@@ -408,7 +412,7 @@ void SampleDecoder::add_label(const WireField &message) {
 void SampleDecoder::read_slowly(const Pending &sample, size_t row) {
   slow_ids_.clear();
   values_.clear();
-  const size_t first_label = labels_.size();
+  const size_t first_label = first_label_ = labels_.size();
   WireReader reader{{sample.begin, sample.end}, origin_};
   WireField field;
   const auto each = [&](auto &&take) {
