@@ -1,5 +1,6 @@
 #include "common.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -8,6 +9,7 @@
 #include <ctime>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace {
@@ -69,6 +71,10 @@ double now_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+void print_log(profcore_log_level level, const char *line, size_t size, void *) {
+  if (level >= PROFCORE_LOG_WARNING) print_warning({line, size});
+}
+
 int32_t stop_when_interrupted(uint64_t, uint64_t, void *) {
   return interrupted() ? 1 : 0;
 }
@@ -128,7 +134,8 @@ int32_t choose(const Arguments &arguments, std::string_view option, const Map &n
   const std::string given = arguments.get(option, names[0]);
   for (size_t i = 0; i < names.size(); ++i)
     if (given == names[i]) return static_cast<int32_t>(i);
-  throw UsageError{fmt::format("--{}: unknown \"{}\"", option, given)};
+  throw UsageError{
+      fmt::format("--{} is one of {}, not \"{}\"", option, fmt::join(names, ", "), given)};
 }
 
 } // namespace
@@ -166,16 +173,28 @@ void set_color_mode(std::string_view mode) {
     throw UsageError{fmt::format("--color takes auto, always or never, not \"{}\"", mode)};
 }
 
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n') || byte == 0x7f)
+      shown += fmt::format("\\x{:02x}", byte);
+    else
+      shown += c;
+  }
+  return shown;
+}
+
 void print_error(std::string_view text) {
   end_progress();
-  fmt::print(stderr, "{}profcore: {}{}\n", g_color ? "\x1b[31m" : "", text,
+  fmt::print(stderr, "{}profcore: {}{}\n", g_color ? "\x1b[31m" : "", printable(text),
              g_color ? "\x1b[0m" : "");
 }
 
 void print_warning(std::string_view text) {
   end_progress();
   fmt::print(stderr, "{}warning:{} {}\n", g_color ? "\x1b[33m" : "", g_color ? "\x1b[0m" : "",
-             text);
+             printable(text));
 }
 
 profcore_context make_context(const Arguments &arguments) {
@@ -188,7 +207,13 @@ profcore_context make_context(const Arguments &arguments) {
   const bool show =
       isatty(STDERR_FILENO) == 1 && !arguments.has("quiet") && !arguments.has("no-progress");
   context.progress = show ? show_progress : stop_when_interrupted;
+  if (!arguments.has("quiet")) context.log = print_log;
   return context;
+}
+
+void check_inputs(const std::vector<std::string> &paths) {
+  if (std::count(paths.begin(), paths.end(), "-") > 1)
+    throw UsageError{"stdin (-) can be read once only"};
 }
 
 profcore::Profile open_profile(const std::string &path, const Arguments &arguments) {
@@ -243,6 +268,7 @@ profcore::Profile apply_filters(profcore::Profile profile, const Arguments &argu
 
 profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arguments &arguments) {
   if (paths.empty()) throw UsageError{"no input file"};
+  check_inputs(paths);
   std::vector<profcore::Profile> profiles;
   for (const std::string &path : paths) profiles.push_back(open_profile(path, arguments));
   if (profiles.size() == 1) return apply_filters(std::move(profiles[0]), arguments);
@@ -269,20 +295,29 @@ profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &a
   options.fold_recursion = arguments.has("fold-recursion") ? 1 : 0;
   options.group_by = group_by.data();
   options.group_by_count = group_by.size();
-  options.min_share = std::min(1.0, arguments.percent("min-share", 0));
+  options.min_share = arguments.percent("min-share", 0, 100);
   profcore::Flame flame = profile.flame(&options);
   end_progress();
   return flame;
 }
 
+bool is_empty(const profcore::Flame &flame) {
+  return flame.size() <= 1 && flame.info().total == 0;
+}
+
 std::string list_types(const profcore::Profile &profile) {
+  constexpr size_t kMost = 20;
+  constexpr size_t kLongest = 64;
+  const size_t count = profile.sample_type_count();
   std::string text;
-  for (size_t i = 0; i < profile.sample_type_count(); ++i) {
+  for (size_t i = 0; i < count && i < kMost; ++i) {
     const profcore_sample_type type = profile.sample_type(i);
-    text += fmt::format("{}{}/{}", text.empty() ? "" : " ", profcore::to_view(type.type),
-                        profcore::to_view(type.unit));
+    text += fmt::format("{}{}/{}", text.empty() ? "" : " ",
+                        profcore::to_view(type.type).substr(0, kLongest),
+                        profcore::to_view(type.unit).substr(0, kLongest));
   }
-  return text;
+  if (count > kMost) text += fmt::format(" and {} more", count - kMost);
+  return printable(text);
 }
 
 std::string make_title(const Arguments &arguments, const std::vector<std::string> &paths) {
@@ -321,7 +356,7 @@ void save(const profcore::Buffer &buffer, const std::string &path) {
     if (written < 0) {
       if (errno == EINTR) continue;
       if (errno == EPIPE) return; // the reader had enough
-      throw std::runtime_error{fmt::format("cannot write to stdout: errno {}", errno)};
+      throw std::system_error{errno, std::generic_category(), "cannot write to stdout"};
     }
     left.remove_prefix(static_cast<size_t>(written));
   }

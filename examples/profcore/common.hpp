@@ -31,19 +31,25 @@ void end_progress();
 void install_signal_handler();
 bool interrupted();
 
+/// Text from a file for a terminal: control characters as \xNN.
+std::string printable(std::string_view text);
 /// A message on stderr, coloured on a terminal unless NO_COLOR or --color=never say otherwise.
 void print_error(std::string_view text);
 void print_warning(std::string_view text);
 void set_color_mode(std::string_view mode);
 
+/// UsageError when stdin is named twice.
+void check_inputs(const std::vector<std::string> &paths);
 /// Reads one input ("-" = stdin) and prints its warnings unless --quiet.
 profcore::Profile open_profile(const std::string &path, const Arguments &arguments);
 /// Reads all inputs, merges them, applies the filters.
 profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arguments &arguments);
 profcore::Profile apply_filters(profcore::Profile profile, const Arguments &arguments);
 
+/// Nothing but a root without a value.
+bool is_empty(const profcore::Flame &flame);
 profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &arguments);
-/// "cpu/nanoseconds" for every column, the default first.
+/// "cpu/nanoseconds" for every column, at most 20.
 std::string list_types(const profcore::Profile &profile);
 /// Title for a graph: --title, or the file names.
 std::string make_title(const Arguments &arguments, const std::vector<std::string> &paths);

@@ -14,11 +14,25 @@ constexpr std::array kOptions = {
     Option{"plain", 0, "", "pprof: do not compress"},
 };
 
+/// What shapes a tree says nothing about a profile; better refused than ignored.
+void refuse_tree_options(const Arguments &arguments, profcore_output_format format) {
+  for (const Option &option : kTreeOptions) {
+    if (!arguments.has(option.name)) continue;
+    if (option.name != "type")
+      throw UsageError{fmt::format("--{} is for graphs and tables; this output holds whole stacks",
+                                   option.name)};
+    if (format != PROFCORE_OUTPUT_COLLAPSED)
+      throw UsageError{"--type: this output holds all sample types; collapsed and graphs hold one"};
+  }
+}
+
 int run(const Arguments &arguments) {
   const auto &paths = arguments.positional();
   const std::string out = arguments.get("output");
   if (out.empty()) throw UsageError{"convert needs -o OUT"};
   const profcore_output_format format = choose_format(arguments, out);
+  const bool of_profile = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
+  if (of_profile) refuse_tree_options(arguments, format);
   const profcore_context context = make_context(arguments);
   const profcore::Profile profile = open_profiles(paths, arguments);
   auto options = profcore::init<profcore_output_options>();
@@ -31,7 +45,6 @@ int run(const Arguments &arguments) {
   options.kind_suffix = arguments.has("kinds") ? 1 : 0;
   options.gzip_level = arguments.has("plain") || out.ends_with(".pb") ? -1 : 0;
   if (!type.empty()) options.sample_type = type.c_str();
-  const bool of_profile = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
   const profcore::Buffer buffer = of_profile
                                       ? profile.write(format, &options)
                                       : build_flame(profile, arguments).write(format, &options);

@@ -45,6 +45,8 @@ Growth biggest_growth(const profcore::Flame &diff) {
 int run(const Arguments &arguments) {
   const auto &paths = arguments.positional();
   if (paths.size() != 2) throw UsageError{"diff takes two files: A (before) and B (after)"};
+  check_inputs(paths);
+  const double limit = arguments.percent("fail-over", 0, 1e9);
   const profcore_context context = make_context(arguments);
   const profcore::Flame before =
       build_flame(apply_filters(open_profile(paths[0], arguments), arguments), arguments);
@@ -69,13 +71,12 @@ int run(const Arguments &arguments) {
   options.title = title.c_str();
   options.icicle = arguments.has("icicle") ? 1 : 0;
   options.order = PROFCORE_TOP_DELTA;
-  options.limit = static_cast<uint64_t>(arguments.number("count", 20, 0, 1e9));
+  options.limit = arguments.whole("count", 20, 1'000'000'000);
   if (format == PROFCORE_OUTPUT_TOP && out == "-") options.width = terminal_width();
   save(diff.write(format, &options), out);
   end_progress();
 
   if (arguments.has("fail-over")) {
-    const double limit = arguments.percent("fail-over", 0);
     const Growth growth = biggest_growth(diff);
     if (growth.share > limit) {
       print_error(fmt::format("{} grew by {:.2f} % of the baseline's total; the limit is {:.2f} %",

@@ -16,6 +16,12 @@ constexpr std::array kOptions = {
     Option{"types", 0, "", "list the sample types and stop"},
 };
 
+std::string_view ending_of(std::string_view format) {
+  if (format == "svg") return ".svg";
+  if (format == "json") return ".json";
+  return format == "flamebearer" ? ".flamebearer.json" : ".html";
+}
+
 int run(const Arguments &arguments) {
   const auto &paths = arguments.positional();
   const profcore::Profile profile = open_profiles(paths, arguments);
@@ -28,13 +34,13 @@ int run(const Arguments &arguments) {
     if (paths[0] == "-")
       out = "-";
     else
-      out = paths[0].substr(paths[0].rfind('/') + 1) +
-            (arguments.get("to") == "svg" ? ".svg" : ".html");
+      out = paths[0].substr(paths[0].rfind('/') + 1).append(ending_of(arguments.get("to")));
   }
   const profcore_output_format format =
       out == "-" && !arguments.has("to") ? PROFCORE_OUTPUT_HTML : choose_format(arguments, out);
-  if (is_profile_format(format))
-    throw UsageError{"flame writes html, svg, json or flamebearer; see convert"};
+  if (format != PROFCORE_OUTPUT_HTML && format != PROFCORE_OUTPUT_SVG &&
+      format != PROFCORE_OUTPUT_JSON && format != PROFCORE_OUTPUT_FLAMEBEARER)
+    throw UsageError{"flame writes html, svg, json or flamebearer; see convert and top"};
   const profcore::Flame flame = build_flame(profile, arguments);
   const profcore_context context = make_context(arguments);
   auto options = profcore::init<profcore_output_options>();
@@ -56,7 +62,7 @@ int run(const Arguments &arguments) {
     fmt::print(stderr, "{}: {} of {}, {} nodes{}\n", out, profcore::to_view(info.type), title,
                flame.size(), others);
   }
-  if (info.total == 0) {
+  if (is_empty(flame)) {
     print_warning("the profile has no samples of this type");
     return kExitNoData;
   }
@@ -73,6 +79,6 @@ const Command kFlame{
     "  profcore flame cpu.pb.gz                          # writes cpu.pb.gz.html\n"
     "  profcore flame cpu.pb.gz -o cpu.svg --icicle\n"
     "  profcore flame heap.pb.gz --type alloc_space --inverted -o heap.html\n"
-    "  profcore flame stacks.folded --group-by thread --focus 'parse|decode' -o parse.html\n",
+    "  profcore flame stacks.folded --group-by thread --focus 'parse|decode'\n",
     {kOptions, kTreeOptions, kFilterOptions, kInputOptions, kGeneralOptions},
     run};

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <fmt/format.h>
 
@@ -69,9 +71,7 @@ int run_command(const Command &command, std::span<char *const> words) {
   }
 }
 
-} // namespace
-
-int main(int argc, char **argv) {
+int run_main(int argc, char **argv) {
   install_signal_handler();
   set_color_mode({});
   if (argc < 2) {
@@ -93,4 +93,17 @@ int main(int argc, char **argv) {
   print_error(fmt::format("unknown command \"{}\"", name));
   print_overview(stderr);
   return kExitUsage;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  const int status = run_main(argc, argv);
+  // What was printed may still wait; a full disk is not success. EPIPE is: the reader had enough.
+  errno = 0;
+  if (std::fflush(stdout) != 0 && errno != EPIPE && status == kExitOk) {
+    print_error(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+    return kExitFailed;
+  }
+  return status;
 }

@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fmt/format.h>
 
@@ -120,20 +121,57 @@ double Arguments::number(std::string_view name, double otherwise, double least, 
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value >= least && value <= most))
     throw UsageError{
-        fmt::format("--{} takes a number from {} to {}, not \"{}\"", name, least, most, text)};
+        fmt::format("--{} takes a number from {} to {:.15g}, not \"{}\"", name, least, most, text)};
   return value;
 }
 
-double Arguments::percent(std::string_view name, double otherwise) const {
+uint64_t Arguments::whole(std::string_view name, uint64_t otherwise, uint64_t most) const {
+  const double value = number(name, static_cast<double>(otherwise), 0, static_cast<double>(most));
+  if (value != std::floor(value))
+    throw UsageError{fmt::format("--{} takes a whole number, not \"{}\"", name, get(name))};
+  return static_cast<uint64_t>(value);
+}
+
+double Arguments::percent(std::string_view name, double otherwise, double most) const {
   if (!has(name)) return otherwise;
   std::string text = get(name);
   if (text.ends_with('%')) text.pop_back();
   char *end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !(value >= 0 && value <= 1e9))
-    throw UsageError{fmt::format("--{} takes a percentage, not \"{}\"", name, get(name))};
+  if (text.empty() || *end != '\0' || !(value >= 0 && value <= most))
+    throw UsageError{fmt::format("--{} takes a percentage from 0 to {:.15g}, not \"{}\"", name,
+                                 most, get(name))};
   return value / 100;
 }
+
+namespace {
+
+constexpr size_t kHelpColumns = 80;
+constexpr size_t kHelpIndent = 30;
+
+/// Words of `text`, the first line going on at column `at`.
+std::string wrap(std::string_view text, size_t at) {
+  std::string wrapped;
+  bool first = true;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (!first && at + 1 + word.size() > kHelpColumns) {
+      wrapped += '\n';
+      wrapped.append(kHelpIndent, ' ');
+      at = kHelpIndent;
+    } else if (!first) {
+      wrapped += ' ';
+      ++at;
+    }
+    wrapped += word;
+    at += word.size();
+    first = false;
+  }
+  return wrapped;
+}
+
+} // namespace
 
 std::string help_text(const Command &command, bool full) {
   std::string text = fmt::format("Usage: profcore {} {}\n\n{}\n", command.name, command.arguments,
@@ -141,15 +179,19 @@ std::string help_text(const Command &command, bool full) {
   text += "\nOptions:\n";
   for (const auto group : command.options) {
     for (const Option &option : group) {
-      const std::string left = fmt::format(
-          "{}--{}{}{}", option.letter != 0 ? fmt::format("-{}, ", option.letter) : "    ",
+      std::string left = fmt::format(
+          "  {}--{}{}{}", option.letter != 0 ? fmt::format("-{}, ", option.letter) : "    ",
           option.name, option.value.empty() ? "" : " ", option.value);
-      text +=
-          fmt::format("  {:<28}{}{}\n", left,
-                      left.size() > 26 ? "\n                              " : "  ", option.help);
+      if (left.size() + 2 > kHelpIndent) {
+        text += left + '\n';
+        left.clear();
+      }
+      text += fmt::format("{:<{}}{}\n", left, kHelpIndent, wrap(option.help, kHelpIndent));
     }
   }
-  if (full && !command.details.empty()) text += fmt::format("\n{}", command.details);
+  std::string_view details = command.details;
+  while (details.starts_with('\n')) details.remove_prefix(1);
+  if (full && !details.empty()) text += fmt::format("\n{}", details);
   if (!full)
     text += fmt::format("\n`profcore {} --help` tells more, with examples.\n", command.name);
   return text;

@@ -2,6 +2,7 @@
 // the same rows.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -40,8 +41,9 @@ public:
   /// All values given.
   std::vector<std::string> all(std::string_view name) const;
   double number(std::string_view name, double otherwise, double least, double most) const;
-  /// "5", "5%" or "0.05" of 1? Always percent: "5" and "5%" are 0.05.
-  double percent(std::string_view name, double otherwise) const;
+  uint64_t whole(std::string_view name, uint64_t otherwise, uint64_t most) const;
+  /// "5", "5%" or "0.05" of 1? Always percent: "5" and "5%" are 0.05. `most` is in percent.
+  double percent(std::string_view name, double otherwise, double most) const;
   const std::vector<std::string> &positional() const { return positional_; }
   const Command &command() const { return command_; }
 

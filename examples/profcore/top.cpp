@@ -1,6 +1,7 @@
 #include "common.hpp"
 
 #include <array>
+#include <fmt/format.h>
 
 namespace {
 
@@ -15,6 +16,13 @@ constexpr std::array kOptions = {
 };
 
 int run(const Arguments &arguments) {
+  std::string_view view;
+  for (const std::string_view name : {"peek", "tree", "json", "tsv"}) {
+    if (!arguments.has(name)) continue;
+    if (!view.empty())
+      throw UsageError{fmt::format("--{} and --{} exclude each other", view, name)};
+    view = name;
+  }
   const profcore::Profile profile = open_profiles(arguments.positional(), arguments);
   const profcore::Flame flame = build_flame(profile, arguments);
   const profcore_context context = make_context(arguments);
@@ -22,12 +30,12 @@ int run(const Arguments &arguments) {
   const std::string function = arguments.get("peek");
   options.context = &context;
   options.order = arguments.has("cum") ? PROFCORE_TOP_TOTAL : PROFCORE_TOP_SELF;
-  options.limit =
-      static_cast<uint64_t>(arguments.number("count", arguments.has("tree") ? 0 : 20, 0, 1e9));
+  options.limit = arguments.whole("count", arguments.has("tree") ? 0 : 20, 1'000'000'000);
   options.width = arguments.has("output") ? 0 : terminal_width();
   profcore_output_format format = PROFCORE_OUTPUT_TOP;
   if (arguments.has("peek")) {
-    format = PROFCORE_OUTPUT_PEEK;
+    if (arguments.has("tsv") || arguments.has("tree")) throw UsageError{"--peek is text or --json"};
+    format = arguments.has("json") ? PROFCORE_OUTPUT_PEEK_JSON : PROFCORE_OUTPUT_PEEK;
     options.function = function.c_str();
   } else if (arguments.has("tree")) {
     format = PROFCORE_OUTPUT_TREE;
@@ -37,7 +45,7 @@ int run(const Arguments &arguments) {
     format = PROFCORE_OUTPUT_TOP_TSV;
   }
   save(flame.write(format, &options), arguments.get("output", "-"));
-  return flame.info().total == 0 ? kExitNoData : kExitOk;
+  return is_empty(flame) ? kExitNoData : kExitOk;
 }
 
 } // namespace

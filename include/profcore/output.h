@@ -24,6 +24,7 @@ typedef int32_t profcore_output_format;
 #define PROFCORE_OUTPUT_TOP_JSON 10   /**< tree: the same as JSON */
 #define PROFCORE_OUTPUT_TREE 11       /**< tree: indented text */
 #define PROFCORE_OUTPUT_PEEK 12       /**< tree: callers and callees of `function` as text */
+#define PROFCORE_OUTPUT_PEEK_JSON 13  /**< tree: the same as JSON */
 
 /** How to write; each format looks at its own. The strings need to live as long as the call.
  * @since 0.1 */
@@ -33,13 +34,13 @@ typedef struct profcore_output_options {
   const char *title;               /**< NULL = made from the type */
   const char *subtitle;            /**< NULL = made from the metadata */
   const char *sample_type;         /**< COLLAPSED: the column; NULL = default */
-  const char *function;     /**< PEEK: regex (RE2, searched), or the whole name with `exact` */
+  const char *function;     /**< PEEK*: regex (RE2, searched), or the whole name with `exact` */
   double min_width_px;      /**< SVG: narrower nodes are left out and counted; 0 = 0.1 */
   uint32_t width;           /**< SVG: pixels, 0 = 1200; tables: columns, 0 = never cut names */
   int32_t gzip_level;       /**< PPROF: 1-12, 0 = 6, -1 = not compressed */
   int32_t kind_suffix;      /**< COLLAPSED: 1 = append _[k], _[j], _[i] to names */
   int32_t icicle;           /**< SVG, HTML: 1 = root on top */
-  int32_t exact;            /**< PEEK: 1 = `function` is the whole name */
+  int32_t exact;            /**< PEEK*: 1 = `function` is the whole name */
   profcore_top_order order; /**< TOP* */
   uint64_t limit;           /**< TOP*, TREE: rows at most, 0 = all */
   uint64_t reserved[4];

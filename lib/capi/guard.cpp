@@ -106,12 +106,17 @@ size_t resolve_type(const Profile &profile, const char *name) {
   const size_t found = profile.find_type(name);
   if (found != SIZE_MAX) return found;
   std::string message = "no sample type \"" + std::string{name} + "\"; there are:";
-  for (const SampleType &type : profile.sample_types()) {
+  constexpr size_t kMostTypes = 20;
+  constexpr size_t kLongest = 64;
+  const auto &types = profile.sample_types();
+  for (size_t i = 0; i < types.size() && i < kMostTypes; ++i) {
     message += ' ';
-    message += profile.text(type.type);
+    message += profile.text(types[i].type).substr(0, kLongest);
     message += '/';
-    message += profile.text(type.unit);
+    message += profile.text(types[i].unit).substr(0, kLongest);
   }
+  if (types.size() > kMostTypes)
+    message += " and " + std::to_string(types.size() - kMostTypes) + " more";
   throw Error{Status::kNotFound, message};
 }
 

@@ -137,6 +137,9 @@ profcore_status profcore_output_flame(const profcore_flame *flame, profcore_outp
     case PROFCORE_OUTPUT_PEEK:
       write_peek_table(tree, &required(given.function, "function"), table, bytes);
       break;
+    case PROFCORE_OUTPUT_PEEK_JSON:
+      write_peek_json(tree, &required(given.function, "function"), table, bytes);
+      break;
     default:
       invalid("this format is written from a profile, or is unknown");
     }

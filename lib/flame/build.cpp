@@ -1,7 +1,9 @@
 #include "flame/builder.hpp"
+#include "model/expansion.hpp"
 
 #include <ctime>
 #include <fmt/format.h>
+#include <utility>
 
 namespace profcore {
 namespace flame {
@@ -73,7 +75,11 @@ void describe(const Profile &profile, const Column &column, FlameTree &tree) {
     put("duration", fmt::format("{:.3f} s", static_cast<double>(meta.duration_ns) / 1e9));
   if (meta.frequency_hz > 0) put("frequency", fmt::format("{:g} Hz", meta.frequency_hz));
   if (meta.lost_samples > 0) put("lost samples", fmt::format("{}", meta.lost_samples));
-  for (const StringId comment : meta.comments) put("comment", profile.text(comment));
+  // A comment may be there as often as the input has bytes.
+  PodVector<uint8_t> seen;
+  if (!meta.comments.empty()) seen.resize(profile.strings.size());
+  for (const StringId comment : meta.comments)
+    if (!std::exchange(seen[comment], 1)) put("comment", profile.text(comment));
   tree.saturated = column.may_overflow;
 }
 
@@ -138,6 +144,8 @@ public:
          std::span<const std::string_view> keys, FrameNamer &namer)
       : profile_{profile}, keys_{keys}, namer_{namer} {
     of_set_.resize(profile.label_set_count(), kNoCode);
+    by_text_.resize(keys.size());
+    for (auto &drafts : by_text_) drafts.resize(profile.strings.size(), kNoCode);
     const auto values = profile.values(column.index);
     const auto sets = profile.sample_label_sets();
     PodVector<uint32_t> sizes;
@@ -186,30 +194,51 @@ private:
   uint32_t group_of(LabelSetId set) {
     if (of_set_[set] != kNoCode) return of_set_[set];
     uint32_t group = 0;
-    for (const std::string_view key : keys_) {
-      std::string value;
-      bool found = false;
-      for (const Label &label : profile_.labels_of(set)) {
-        if (profile_.text(label.key) != key) continue;
-        if (found) value += ',';
-        found = true;
-        if (!label.is_number) {
-          value += profile_.text(label.text);
-        } else {
-          value += fmt::format("{}", label.number);
-          if (label.unit != 0) value.append(1, ' ').append(profile_.text(label.unit));
-        }
-      }
-      if (!found) value.append("(no ").append(key).append(1, ')');
-      group = trie_.child(group, namer_.add_label(key, value));
-    }
+    for (uint32_t level = 0; level < keys_.size(); ++level)
+      group = trie_.child(group, label_of(set, level));
     return of_set_[set] = group;
+  }
+
+  /// The draft of what a label set has under a key.
+  uint32_t label_of(LabelSetId set, uint32_t level) {
+    const std::string_view key = keys_[level];
+    const Label *only = nullptr;
+    size_t found = 0;
+    for (const Label &label : profile_.labels_of(set)) {
+      if (profile_.text(label.key) != key) continue;
+      only = &label;
+      ++found;
+    }
+    // One text is the rule, and there are few: a long one is not made into a name for every set.
+    if (found == 1 && !only->is_number) {
+      uint32_t &known = by_text_[level][only->text];
+      if (known == kNoCode) known = namer_.add_label(key, profile_.text(only->text));
+      return known;
+    }
+    std::string value;
+    bool more = false;
+    for (const Label &label : profile_.labels_of(set)) {
+      if (profile_.text(label.key) != key) continue;
+      if (more) value += ',';
+      more = true;
+      if (!label.is_number) {
+        value += profile_.text(label.text);
+      } else {
+        value += fmt::format("{}", label.number);
+        constexpr size_t kLongestUnit = 64; // every number has it behind
+        if (label.unit != 0)
+          value.append(1, ' ').append(profile_.text(label.unit).substr(0, kLongestUnit));
+      }
+    }
+    if (found == 0) value.append("(no ").append(key).append(1, ')');
+    return namer_.add_label(key, value);
   }
 
   const Profile &profile_;
   std::span<const std::string_view> keys_;
   FrameNamer &namer_;
-  StackTrie trie_; ///< `location` is a label's draft
+  std::vector<PodVector<uint32_t>> by_text_; ///< draft per key and text
+  StackTrie trie_;                           ///< `location` is a label's draft
   PodVector<uint32_t> of_set_, begin_, samples_;
 };
 
@@ -335,6 +364,10 @@ FlameTree build_flame_tree(const Profile &profile, const FlameOptions &options) 
     throw Error{Status::kInvalidArgument, "no such frame key"};
   const Context &context = options.context;
   const Column column = look_at_column(profile, options.type);
+  if (options.key != FrameKey::kModule) {
+    check_expansion(profile, Expansion::kTree);
+    if (options.inverted) check_expansion(profile, Expansion::kStacks);
+  }
   const size_t labels = column.index == SIZE_MAX ? 0 : options.group_by.size();
   const Finish plain;
   const Finish wanted_finish{options.order, options.min_share};

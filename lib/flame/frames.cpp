@@ -1,5 +1,7 @@
 #include "flame/frames.hpp"
 
+#include "model/frame_name.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -18,19 +20,6 @@ uint32_t kind_priority(uint32_t kind) {
   if (kind == number(FrameKind::kJavaInlined)) return 101;
   if (kind == number(FrameKind::kInlined)) return 102;
   return kind;
-}
-
-FrameKind inlined_kind(FrameKind kind) {
-  switch (kind) {
-  case FrameKind::kJavaCompiled:
-    return FrameKind::kJavaInlined;
-  case FrameKind::kUnknown:
-  case FrameKind::kUser:
-  case FrameKind::kLibrary:
-    return FrameKind::kInlined;
-  default:
-    return kind;
-  }
 }
 
 uint64_t pointer_bits(std::string_view text) {
@@ -289,10 +278,12 @@ FrameNamer::FrameNamer(const Profile &profile, FrameKey key)
 }
 
 uint32_t FrameNamer::intern(const FrameDraft &draft) {
+  // A step per field: two of them folded into one word could be chosen so that all agree.
   uint64_t hash = hash_u64(pointer_bits(draft.name), seed_);
-  hash =
-      hash_combine(hash, pointer_bits(draft.file) ^ static_cast<uint64_t>(draft.line) << 40, seed_);
-  hash = hash_combine(hash, pointer_bits(draft.module) ^ draft.address, seed_);
+  hash = hash_combine(hash, pointer_bits(draft.file), seed_);
+  hash = hash_combine(hash, static_cast<uint64_t>(draft.line), seed_);
+  hash = hash_combine(hash, pointer_bits(draft.module), seed_);
+  hash = hash_combine(hash, draft.address, seed_);
   const uint32_t id = index_.find_or_insert(
       hash,
       [&](uint32_t other) {
@@ -319,35 +310,16 @@ uint32_t FrameNamer::add_label(std::string_view key, std::string_view value) {
   return intern(draft);
 }
 
-std::string_view FrameNamer::base_name(ModuleId module) const {
-  const std::string_view path = profile_.text(profile_.modules()[module].path);
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos || slash + 1 == path.size() ? path
-                                                                     : path.substr(slash + 1);
-}
-
 std::string_view FrameNamer::unnamed(const Location &location) {
-  if (location.reason == UnnamedReason::kTruncated) return made_[made_.intern("(truncated)")];
-  const Module &module = profile_.modules()[location.module];
-  const std::string_view base = base_name(location.module);
-  const bool ranged = module.end > module.start;
-  const bool inside = location.address >= module.start && location.address < module.end;
-  fmt::memory_buffer name;
-  if (base.empty() || (ranged && !inside)) {
-    fmt::format_to(fmt::appender(name), "{:#x}", location.address);
-  } else {
-    const uint64_t offset =
-        ranged ? location.address - module.start + module.offset : location.address;
-    name.append(base);
-    fmt::format_to(fmt::appender(name), "+{:#x}", offset);
-  }
-  return made_[made_.intern({name.data(), name.size()})];
+  text_.clear();
+  append_location_name(profile_, location, text_);
+  return made_[made_.intern(text_)];
 }
 
 uint32_t FrameNamer::draft_of_unnamed(const Location &location) {
   FrameDraft draft;
   draft.kind = number(location.kind);
-  const std::string_view base = base_name(location.module);
+  const std::string_view base = module_name(profile_, location.module);
   switch (key_) {
   case FrameKey::kFunction:
   case FrameKey::kFileFunction:
@@ -376,8 +348,7 @@ uint32_t FrameNamer::draft_of_unnamed(const Location &location) {
   return intern(draft);
 }
 
-uint32_t FrameNamer::draft_of_line(const Location &location, const Line &line, bool inlined) {
-  const FrameKind kind = inlined ? inlined_kind(location.kind) : location.kind;
+uint32_t FrameNamer::draft_of_line(const Location &location, const Line &line, FrameKind kind) {
   const bool plain = goes_by_function() && line.function != 0 && kind_class(number(kind)) == 0;
   if (plain) {
     const uint32_t known = by_function_[line.function];
@@ -389,7 +360,7 @@ uint32_t FrameNamer::draft_of_line(const Location &location, const Line &line, b
   const Function &function = profile_.functions()[line.function];
   FrameDraft draft;
   draft.kind = number(kind);
-  draft.name = profile_.text(function.name != 0 ? function.name : function.system_name);
+  draft.name = function_name(profile_, line.function);
   draft.file = profile_.text(function.file);
   if (key_ == FrameKey::kFile) {
     const std::string_view file = line.file != 0 ? profile_.text(line.file) : draft.file;
@@ -416,13 +387,13 @@ uint32_t FrameNamer::make_code(LocationId id) {
   const Location &location = profile_.locations()[id];
   const auto lines = profile_.lines_of(id);
   if (lines.empty() || key_ == FrameKey::kModule) return draft_of_unnamed(location);
-  if (lines.size() == 1) return draft_of_line(location, lines[0], false);
+  if (lines.size() == 1) return draft_of_line(location, lines[0], location.kind);
   if (runs_.size() + lines.size() >= kMany - 2)
     throw Error{Status::kLimit, "more than 2147483645 inlined lines"};
   if (runs_.empty()) runs_.push_back(0); // a run never begins at 0, see RecordSource::Cursor
   const auto first = static_cast<uint32_t>(runs_.size());
   for (size_t i = lines.size(); i-- > 0;)
-    runs_.push_back(draft_of_line(location, lines[i], i + 1 != lines.size()) |
+    runs_.push_back(draft_of_line(location, lines[i], line_kind(location, i)) |
                     (i != 0 ? kMore : 0));
   return first | kMany;
 }

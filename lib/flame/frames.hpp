@@ -2,6 +2,7 @@
 
 #include "flame/tree.hpp"
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -63,11 +64,10 @@ private:
     return key_ == FrameKey::kFunction || key_ == FrameKey::kFileFunction;
   }
   uint32_t make_code(LocationId location);
-  uint32_t draft_of_line(const Location &location, const Line &line, bool inlined);
+  uint32_t draft_of_line(const Location &location, const Line &line, FrameKind kind);
   uint32_t draft_of_unnamed(const Location &location);
   uint32_t intern(const FrameDraft &draft);
   std::string_view unnamed(const Location &location);
-  std::string_view base_name(ModuleId module) const;
 
   const Profile &profile_;
   FrameKey key_;
@@ -77,6 +77,7 @@ private:
   std::vector<FrameDraft> drafts_;
   InternIndex index_;
   StringTable made_; ///< names that are not in the profile
+  std::string text_; ///< scratch
   PodVector<uint32_t> remap_;
   uint64_t seed_;
 };

@@ -27,11 +27,13 @@ public:
       : strings_{&profile.strings}, regex_{std::move(regex)} {
     known_.resize(profile.strings.size());
   }
-  bool matches(StringId id) { return matches(id, strings_->view(id)); }
+  bool matches(StringId id) {
+    return matches(id, [](std::string_view text) { return text; });
+  }
   /// For answers about a text made from the string.
-  bool matches(StringId id, std::string_view text) {
+  template <class Make> bool matches(StringId id, Make &&make) {
     uint8_t &known = known_[id];
-    if (known == 0) known = regex_.search(text) ? 2 : 1;
+    if (known == 0) known = regex_.search(make(strings_->view(id))) ? 2 : 1;
     return known == 2;
   }
 
@@ -195,8 +197,8 @@ uint8_t Filter::prune(const Location &location) {
     const Line &line = profile_.lines()[location.first_line + i];
     const StringId name = profile_.functions()[line.function].name;
     if (name == 0) continue;
-    const std::string_view text = without_parameters(profile_.text(name));
-    if (!drop_->matches(name, text) || (keep_ && keep_->matches(name, text))) continue;
+    if (!drop_->matches(name, without_parameters)) continue;
+    if (keep_ && keep_->matches(name, without_parameters)) continue;
     if (i + 1 == location.line_count) return kDrops;
     for (uint32_t inlined = 0; inlined <= i; ++inlined)
       keep_lines_[location.first_line + inlined] = 0;

@@ -12,13 +12,16 @@ void append_hex(uint64_t value, std::string &output) {
   output.append(digits, end);
 }
 
-std::string_view basename(std::string_view path) {
+} // namespace
+
+std::string_view module_name(const Profile &profile, ModuleId module) noexcept {
+  constexpr size_t kLongestPath = 4096;
+  std::string_view path = profile.text(profile.modules()[module].path);
+  if (path.size() > kLongestPath) path.remove_prefix(path.size() - kLongestPath);
   const size_t slash = path.rfind('/');
   if (slash == std::string_view::npos || slash + 1 == path.size()) return path;
   return path.substr(slash + 1);
 }
-
-} // namespace
 
 void append_location_name(const Profile &profile, const Location &location, std::string &output) {
   if (location.reason == UnnamedReason::kTruncated) {
@@ -26,14 +29,19 @@ void append_location_name(const Profile &profile, const Location &location, std:
     return;
   }
   const Module &module = profile.modules()[location.module];
-  const std::string_view name = basename(profile.text(module.path));
+  const std::string_view name = module_name(profile, location.module);
   const bool ranged = module.end > module.start;
   const bool inside = location.address >= module.start && location.address < module.end;
   if (name.empty() || (ranged && !inside)) {
     append_hex(location.address, output);
     return;
   }
-  output += name;
+  // No file has a longer name; every address in this module repeats it.
+  constexpr size_t kLongest = 255;
+  if (name.size() > kLongest)
+    output.append(name.substr(0, kLongest - 3)).append("...");
+  else
+    output += name;
   output += '+';
   append_hex(ranged ? location.address - module.start + module.offset : location.address, output);
 }

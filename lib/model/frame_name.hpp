@@ -7,6 +7,9 @@
 
 namespace profcore {
 
+/// The last part of a module's path; of its last 4096 bytes, as it is asked for per address.
+std::string_view module_name(const Profile &profile, ModuleId module) noexcept;
+
 /// What stands for a location without lines: `module+0xoffset` (the offset into the module's file,
 /// so that it can be looked up there), `0xaddress` when the module is not known or does not hold
 /// the address, `(truncated)` where the stack was cut.

@@ -67,7 +67,8 @@ LocationId Remap::location(LocationId id) {
     line.file = string(line.file);
     lines_.push_back(line);
   }
-  if (!shifts_.empty()) location.address += shifts_[location.module];
+  // Address 0 is none (interpreted frames have no other): it does not move.
+  if (!shifts_.empty() && location.address != 0) location.address += shifts_[location.module];
   location.module = module(location.module);
   locations_[id] = to_.add_location(location, lines_.span());
   return locations_[id];

@@ -4,6 +4,7 @@
 // sibling names only; sorting whole lines would cost their length times log n and twice the output.
 
 #include "base/intern_index.hpp"
+#include "model/expansion.hpp"
 #include "model/frame_name.hpp"
 #include "output/output.hpp"
 #include "output/text.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fmt/format.h>
 
 namespace profcore {
 namespace {
@@ -29,19 +31,22 @@ struct Item {
   uint32_t is_subtree;
 };
 
-std::string_view kind_suffix(FrameKind kind) {
+constexpr size_t kSuffixes = 5;
+constexpr std::string_view kSuffix[kSuffixes] = {"", "_[k]", "_[0]", "_[j]", "_[i]"};
+
+size_t suffix_of(FrameKind kind) {
   switch (kind) {
   case FrameKind::kKernel:
-    return "_[k]";
+    return 1;
   case FrameKind::kJavaInterpreted:
-    return "_[0]";
+    return 2;
   case FrameKind::kJavaCompiled:
-    return "_[j]";
+    return 3;
   case FrameKind::kJavaInlined:
   case FrameKind::kInlined:
-    return "_[i]";
+    return 4;
   default:
-    return {};
+    return 0;
   }
 }
 
@@ -51,6 +56,7 @@ public:
   FrameNames(const Profile &profile, bool with_suffix)
       : profile_{profile}, with_suffix_{with_suffix} {
     ranges_.resize(profile.locations().size(), {kNone, 0});
+    by_function_.resize(profile.functions().size() * kSuffixes, kNone);
   }
 
   std::span<const StringId> of(LocationId location) {
@@ -75,12 +81,21 @@ private:
       throw Error{Status::kLimit, "more than 4294967294 frames"};
     const auto first = static_cast<uint32_t>(names_.size());
     for (size_t i = lines.size(); i-- > 0;)
-      add_name(function_name(profile_, lines[i].function), location, line_kind(location, i));
-    if (lines.empty()) add_name({}, location, location.kind);
+      names_.push_back(name_of(lines[i].function, location, line_kind(location, i)));
+    if (lines.empty()) names_.push_back(name_of(0, location, location.kind));
     range = {first, static_cast<uint32_t>(names_.size()) - first};
   }
 
-  void add_name(std::string_view name, const Location &location, FrameKind kind) {
+  StringId name_of(FunctionId function, const Location &location, FrameKind kind) {
+    const size_t suffix = with_suffix_ ? suffix_of(kind) : 0;
+    const std::string_view name = function_name(profile_, function);
+    if (name.empty()) return make_name({}, location, suffix);
+    uint32_t &known = by_function_[size_t{function} * kSuffixes + suffix];
+    if (known == kNone) known = make_name(name, location, suffix);
+    return known;
+  }
+
+  StringId make_name(std::string_view name, const Location &location, size_t suffix) {
     text_.clear();
     if (name.empty())
       append_location_name(profile_, location, text_);
@@ -93,11 +108,11 @@ private:
       c = '_';
       is_changed = true;
     }
-    if (with_suffix_) text_ += kind_suffix(kind);
+    text_ += kSuffix[suffix];
     const size_t before = strings_.size();
     const StringId id = strings_.intern(text_);
     if (is_changed && strings_.size() != before) ++changed_;
-    names_.push_back(id);
+    return id;
   }
 
   const Profile &profile_;
@@ -105,6 +120,7 @@ private:
   StringTable strings_;
   PodVector<Range> ranges_;
   PodVector<StringId> names_;
+  PodVector<StringId> by_function_; ///< per function and suffix: many lines share a function
   std::string text_;
   uint64_t changed_ = 0;
 };
@@ -285,9 +301,15 @@ uint64_t write_collapsed(const Profile &profile, const CollapsedOptions &options
   const size_t type = options.type == SIZE_MAX ? profile.default_type() : options.type;
   if (type >= profile.sample_types().size())
     throw Error{Status::kInvalidArgument, "the profile has no such sample type"};
+  check_expansion(profile, Expansion::kTree);
   FrameNames names{profile, options.kind_suffix};
   const NameTrie trie = build_names(profile, type, names, options.context);
   LineWriter{trie, names, options.context, output}.write();
+  if (names.changed() != 0)
+    options.context.write_log(
+        LogLevel::kWarning,
+        fmt::format("collapsed: {} names held ';' or control characters, written as '_'",
+                    names.changed()));
   return names.changed();
 }
 

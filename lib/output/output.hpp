@@ -65,6 +65,9 @@ void write_top_table(const FlameTree &tree, const TableOptions &options, Buffer 
 void write_top_json(const FlameTree &tree, const TableOptions &options, Buffer &output);
 void write_peek_table(const FlameTree &tree, std::string_view function, const TableOptions &options,
                       Buffer &output);
+/// The documented JSON of callers and callees ("profcore-peek" version 1).
+void write_peek_json(const FlameTree &tree, std::string_view function, const TableOptions &options,
+                     Buffer &output);
 /// The tree as indented text, children under parents, with totals and shares.
 void write_tree_table(const FlameTree &tree, const TableOptions &options, Buffer &output);
 

@@ -264,6 +264,8 @@ private:
 void write_pprof(const Profile &profile, const PprofOptions &options, Buffer &output) {
   if (options.gzip_level < 0 || options.gzip_level > 12)
     throw Error{Status::kInvalidArgument, "the gzip level is 0 (none) or 1 to 12"};
+  if (profile.has_timestamps())
+    options.context.write_log(LogLevel::kWarning, "pprof: it has no room for timestamps");
   if (options.gzip_level == 0) return PprofWriter{profile, options.context, output}.write();
   Buffer plain;
   PprofWriter{profile, options.context, plain}.write();

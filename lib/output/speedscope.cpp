@@ -1,4 +1,5 @@
 #include "base/json_writer.hpp"
+#include "model/expansion.hpp"
 #include "model/frame_name.hpp"
 #include "output/output.hpp"
 #include "output/units.hpp"
@@ -78,7 +79,11 @@ private:
     append_location_name(profile_, at, name);
     json.begin_object();
     json.member("name", name);
-    if (at.module != 0) json.member("file", profile_.text(profile_.modules()[at.module].path));
+    if (at.module != 0) {
+      constexpr size_t kLongestPath = 4096; // no system has longer ones, and every address has it
+      json.member("file",
+                  profile_.text(profile_.modules()[at.module].path).substr(0, kLongestPath));
+    }
     json.end_object();
   }
 
@@ -108,12 +113,20 @@ std::vector<Sample> collect_samples(const Profile &profile, size_t type) {
       if (values[row] != 0) samples.push_back({stacks[row], values[row]});
     return samples;
   }
-  PodVector<int64_t> sums;
-  sums.resize(profile.stacks.size());
+  // By row, not by stack: there can be as many columns as the input has bytes.
   for (size_t row = 0; row < stacks.size(); ++row)
-    sums[stacks[row]] = saturating_sum(sums[stacks[row]], values[row]);
-  for (StackId stack = 0; stack < sums.size(); ++stack)
-    if (sums[stack] != 0) samples.push_back({stack, sums[stack]});
+    if (values[row] != 0) samples.push_back({stacks[row], values[row]});
+  std::stable_sort(samples.begin(), samples.end(),
+                   [](const Sample &a, const Sample &b) { return a.stack < b.stack; });
+  size_t kept = 0;
+  for (const Sample &sample : samples) {
+    if (kept != 0 && samples[kept - 1].stack == sample.stack)
+      samples[kept - 1].weight = saturating_sum(samples[kept - 1].weight, sample.weight);
+    else
+      samples[kept++] = sample;
+  }
+  samples.resize(kept);
+  std::erase_if(samples, [](const Sample &sample) { return sample.weight == 0; });
   return samples;
 }
 
@@ -125,6 +138,7 @@ std::string_view unit_word(std::string_view unit) {
 
 void write_speedscope(const Profile &profile, std::string_view name, const Context &context,
                       Buffer &output) {
+  check_expansion(profile, Expansion::kStacks);
   const size_t start = output.size();
   const size_t types = profile.sample_types().size();
   JsonWriter json{output};

@@ -76,6 +76,8 @@ Outputs make_outputs() {
                    outputs);
   make(outputs, "cpu.peek.txt",
        [&](Buffer &out) { write_peek_table(tree, "serve|memcpy", {}, out); });
+  make(outputs, "cpu.peek.json",
+       [&](Buffer &out) { write_peek_json(tree, "serve|memcpy", {}, out); });
 
   options.type = 0;
   options.inverted = true;

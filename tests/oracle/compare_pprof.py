@@ -17,6 +17,8 @@ import subprocess
 import sys
 import zlib
 
+import profcore_tool
+
 HERE = pathlib.Path(__file__).resolve().parent
 # What google/pprof's legacy readers invent for addresses in no mapping; we leave those without one.
 EVERYTHING = "0 ffffffffffffffff 0 % % 0"
@@ -177,6 +179,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("gopprof"))
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
+    args.data = profcore_tool.sample_folder(args.data, "pprof")
     files = args.files
     if not files:
         if not args.data.is_dir():

@@ -106,9 +106,12 @@ void split_module(CollapsedFrame &frame) {
   if (tick == std::string_view::npos || tick == 0 || tick + 1 == frame.name.size()) return;
   const std::string_view module = frame.name.substr(0, tick);
   if (module.find_first_of(" (){}\"'") != std::string_view::npos) return;
-  if (frame.name.find('`', tick + 1) != std::string_view::npos) return;
+  const std::string_view name = frame.name.substr(tick + 1);
+  if (name.find('`') != std::string_view::npos) return;
+  // .NET writes List`1 for a type with one parameter; dtrace's only digits are an address's.
+  if (name[0] >= '0' && name[0] <= '9' && !name.starts_with("0x")) return;
   frame.module = module;
-  frame.name = frame.name.substr(tick + 1);
+  frame.name = name;
 }
 
 } // namespace

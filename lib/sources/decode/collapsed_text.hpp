@@ -20,7 +20,7 @@ struct CollapsedFrame {
 /// - `name (file.py:12)` and `name (file.py)` (py-spy): name, file, line
 /// - `process 12:"command"`, `[p] command`: a process; `thread (0x7F..)`, `thread 12 (name)`,
 ///   `[name tid=12]`, `[t] name`: a thread; the text stays whole
-/// - module`name (dtrace): module and name
+/// - module`name (dtrace): module and name; not .NET's Type`1
 /// Anything else is a name, and an empty text is "[empty]".
 CollapsedFrame parse_collapsed_frame(std::string_view text) noexcept;
 

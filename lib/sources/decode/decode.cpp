@@ -65,6 +65,34 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
   return current;
 }
 
+[[noreturn]] void throw_unreadable(const SniffResult &seen, bool inflated, bool empty,
+                                   std::string_view damage) {
+  std::string message = fmt::format("{} {}", inflated ? "inflated, this is" : "this is", seen.saw);
+  if (!damage.empty()) message += fmt::format(" ({})", damage);
+  if (empty) throw Error{Status::kNoData, std::move(message)};
+  if (seen.format != Format::kUnknown)
+    throw Error{Status::kUnsupported, message + ", which this library does not read yet"};
+  throw Error{Status::kUnknownFormat, message + ", not a profile that this library reads"};
+}
+
+/// Throws when the start of compressed bytes shows that no profile is in them.
+void refuse_by_prefix(std::span<const uint8_t> bytes) {
+  Bytes storage;
+  std::span<const uint8_t> current = bytes;
+  for (int layer = 0; layer < kMaxCompressionLayers; ++layer) {
+    const Compression compression = detect_compression(current);
+    if (compression == Compression::kNone || compression == Compression::kZip) break;
+    Bytes next = inflate_prefix(current, kSniffBytes);
+    if (next.empty()) return; // the inflaters tell why
+    storage = std::move(next);
+    current = storage.span();
+  }
+  if (current.data() == bytes.data() || current.size() < kSniffBytes) return;
+  if (detect_compression(current) != Compression::kNone) return;
+  const SniffResult seen = sniff_plain(current, current.size() + 1);
+  if (!seen.readable) throw_unreadable(seen, true, false, {});
+}
+
 Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOptions &options) {
   switch (format) {
   case Format::kPprof:
@@ -87,6 +115,9 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
   options.context.report(0, bytes.size());
+  // What is no profile need not be inflated to be refused: a megabyte can stand for a gigabyte.
+  constexpr size_t kWorthALook = size_t{64} << 10;
+  if (options.format == Format::kUnknown && bytes.size() >= kWorthALook) refuse_by_prefix(bytes);
   Bytes storage;
   std::vector<Note> notes;
   const auto plain = inflate_all(bytes, options, storage, notes);
@@ -94,17 +125,14 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (format == Format::kUnknown) {
     const SniffResult seen =
         sniff_plain(plain.first(std::min<size_t>(plain.size(), kSniffBytes)), plain.size());
-    const char *inside = plain.data() == bytes.data() ? "this is" : "inflated, this is";
-    if (!seen.readable) {
-      std::string message = fmt::format("{} {}", inside, seen.saw);
-      if (!notes.empty()) message += fmt::format(" ({})", notes.front().text);
-      if (plain.empty()) throw Error{Status::kNoData, std::move(message)};
-      if (seen.format != Format::kUnknown)
-        throw Error{Status::kUnsupported, message + ", which this library does not read yet"};
-      throw Error{Status::kUnknownFormat, message + ", not a profile that this library reads"};
-    }
+    if (!seen.readable)
+      throw_unreadable(seen, plain.data() != bytes.data(), plain.empty(),
+                       notes.empty() ? std::string_view{} : notes.front().text);
     format = seen.format;
-    options.context.write_log(LogLevel::kDebug, fmt::format("{} {}", inside, seen.saw));
+    options.context.write_log(
+        LogLevel::kDebug,
+        fmt::format("{} {}", plain.data() == bytes.data() ? "this is" : "inflated, this is",
+                    seen.saw));
   }
   try {
     Profile profile = decode_as(format, plain, options);

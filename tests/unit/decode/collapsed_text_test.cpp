@@ -53,7 +53,8 @@ TEST_CASE("processes, threads and modules") {
   const auto frame = parse_collapsed_frame("genunix`as_fault+0x36a");
   CHECK(frame.module == "genunix");
   CHECK(frame.name == "as_fault+0x36a");
-  for (const char *text : {"`x", "x`", "a`b`c", "(template `x)`y"})
+  for (const char *text :
+       {"`x", "x`", "a`b`c", "(template `x)`y", "System.List`1.Add(!0)", "Tuple`2"})
     CHECK(parse_collapsed_frame(text).name == text);
   CHECK(parse_collapsed_frame("").name == "[empty]");
 }

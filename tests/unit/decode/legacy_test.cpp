@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <string>
 #include <vector>
 
@@ -463,6 +464,15 @@ TEST_CASE("memory maps: joined, main program first, starts repaired") {
   for (char c = 'b'; c <= 'z'; ++c)
     bomb += std::string{c} + "=$" + char(c - 1) + "$" + char(c - 1) + "$" + char(c - 1) + "\n";
   CHECK(read(bomb).counter("damaged_lines") > 0);
+
+  // A long assignment used by many lines: a kilobyte of lines must not stand for a megabyte each.
+  std::string many = head + "build=" + std::string(60'000, 'x') + "\n";
+  constexpr int kLines = 20'000;
+  for (int i = 0; i < kLines; ++i)
+    many += fmt::format("{:x}-{:x} r-xp $build{}\n", i * 2, i * 2 + 1, i);
+  const Profile bounded = read(many);
+  CHECK(bounded.bytes() < 64 << 20);
+  CHECK(bounded.counter("damaged_lines") > kLines - 500);
 }
 
 TEST_CASE("overlapping mappings: the first in the list wins") {

@@ -2,6 +2,7 @@
 #include "model/profile.hpp"
 #include "sources/decode/decode.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <doctest/doctest.h>
@@ -464,4 +465,111 @@ TEST_CASE("pprof: limits and cancelling") {
   const Failure found = failure(bomb);
   CHECK(found.status == Status::kMalformed);
   CHECK(found.offset == first);
+}
+
+TEST_CASE("pprof: functions that all lack an id are numbered in their order, as .NET writes them") {
+  const auto nameless = [](uint64_t name) { return Builder{}.varint(2, name).varint(4, kFile); };
+  Builder message = strings().message(1, value_type(kSamples, kCount));
+  message.message(5, nameless(kMain)).message(5, nameless(kLeaf));
+  message.message(4, location(1, 1)).message(4, location(2, 2)).message(2, sample());
+  const Profile profile = read(message);
+  CHECK(leaf_first(profile, 0) == "leaf;main;");
+  CHECK(profile.counter("pprof_functions_without_id") == 2);
+  CHECK(profile.warnings().size() == 1);
+  CHECK_THROWS_AS(read(message, true), Error);
+
+  // A line that names no function is as wrong as ever.
+  CHECK(failure(Builder{message}.message(4, location(3, 0))).status == Status::kMalformed);
+  CHECK(failure(Builder{message}.message(4, location(3, 3))).status == Status::kMalformed);
+  // Some with and some without: which is meant cannot be known.
+  CHECK(failure(Builder{message}.message(5, function(3, kMain))).status == Status::kMalformed);
+  CHECK(failure(head().message(5, nameless(kMain))).status == Status::kMalformed);
+}
+
+TEST_CASE("pprof: a cut among the strings loses names, nothing else") {
+  Builder rest;
+  rest.message(1, value_type(1, 2));
+  rest.message(2, sample());
+  rest.message(2, sample().message(3, Builder{}.varint(1, 5).varint(2, 6)));
+  rest.message(4, location(1, 1)).message(4, location(2, 2));
+  for (const uint64_t id : {1, 2})
+    rest.message(5, Builder{}.varint(1, id).varint(2, id + 2).varint(4, 7));
+  const std::vector<std::string> names = {"",     "samples", "count",  "main",
+                                          "leaf", "thread",  "worker", "main.c"};
+  Builder whole = rest;
+  std::vector<size_t> ends;
+  for (const std::string &name : names) {
+    whole.bytes(6, name);
+    ends.push_back(whole.size());
+  }
+  const Profile expected = read(whole);
+  REQUIRE(leaf_first(expected, 0) == "leaf;main;");
+  for (size_t size = ends[0] + 1; size < whole.size(); ++size) {
+    CAPTURE(size);
+    const Builder part = Builder{}.raw(std::string_view{whole.str()}.substr(0, size));
+    const auto known = static_cast<size_t>(
+        std::count_if(ends.begin(), ends.end(), [&](size_t end) { return end <= size; }));
+    const bool between = std::find(ends.begin(), ends.end(), size) != ends.end();
+    DecodeOptions strict;
+    strict.strict = true;
+    CHECK(failure(part, strict).status == Status::kMalformed);
+    if (between || known < 3) { // nothing shows that it was cut, or the values have no name
+      CHECK(failure(part).status == Status::kMalformed);
+      continue;
+    }
+    const Profile profile = read(part);
+    REQUIRE(profile.sample_count() == 2);
+    CHECK(profile.values(0)[1] == 5);
+    CHECK(profile.counter("pprof_truncated") == 1);
+    CHECK(profile.counter("pprof_lost_strings") > 0);
+    REQUIRE(profile.warnings().size() == 1);
+    CHECK(profile.warnings()[0].offset == ends[known - 1]);
+    const std::string leaf = known > 4 ? "leaf" : "[lost name 4]";
+    const std::string main = known > 3 ? "main" : "[lost name 3]";
+    CHECK(leaf_first(profile, 0) == leaf + ";" + main + ";");
+    const LabelSetId labels = profile.sample_label_sets()[1];
+    CHECK(profile.labels_of(labels).size() == (known > 6 ? 1 : 0));
+  }
+  // The same without samples, or with the strings in the middle, stays an error.
+  CHECK(failure(Builder{}.raw(std::string_view{strings().str()}.substr(0, 20))).status ==
+        Status::kMalformed);
+  const Builder middle = Builder{whole}.message(2, sample());
+  CHECK(
+      failure(Builder{}.raw(std::string_view{middle.str()}.substr(0, middle.size() - 1))).status ==
+      Status::kMalformed);
+}
+
+TEST_CASE("pprof: long texts that are referred to often cost their bytes once") {
+  // Each would take gigabytes of copying or reading, were it per reference.
+  const std::string endless(1 << 20, '/');
+  Builder types;
+  types.bytes(6, "").bytes(6, endless);
+  for (int i = 0; i < 50'000; ++i) types.message(1, value_type(1, 1));
+  CHECK(read(types).sample_types().size() == 50'000);
+
+  Builder modules;
+  modules.bytes(6, "").bytes(6, std::string(1 << 20, 'x'));
+  modules.message(3, Builder{}.varint(1, 1).varint(5, 1));
+  for (uint64_t i = 1; i <= 100'000; ++i)
+    modules.message(4, Builder{}.varint(1, i).varint(2, 1).varint(3, i));
+  CHECK(read(modules).locations().size() == 100'001);
+}
+
+TEST_CASE("pprof: what one message holds is bounded") {
+  DecodeOptions options;
+  options.context.limits.max_stack_depth = 100;
+  Builder location_of_many = Builder{}.varint(1, 3);
+  for (int i = 0; i < 101; ++i) location_of_many.message(4, line(1, 1));
+  CHECK(failure(head().message(4, location_of_many), options).status == Status::kLimit);
+  Builder labelled = sample();
+  for (int i = 0; i < 101; ++i) labelled.message(3, Builder{}.varint(1, kThread).varint(3, 1));
+  CHECK(failure(head().message(2, labelled), options).status == Status::kLimit);
+  options = {};
+  options.context.limits.max_result_bytes = 100'000;
+  Builder types;
+  for (int i = 0; i < 10'000; ++i) types.bytes(1, "");
+  CHECK(failure(types, options).status == Status::kLimit);
+  Builder comments = head();
+  comments.bytes(13, std::string(20'000, '\1'));
+  CHECK(failure(comments, options).status == Status::kLimit);
 }

@@ -133,3 +133,19 @@ TEST_CASE("damage to the compression is a warning, or an error when strict") {
         Status::kMalformed);
   CHECK(decode_error(whole + "garbage", strict).status() == Status::kMalformed);
 }
+
+TEST_CASE("a bomb of what is no profile is refused by its start") {
+  const std::string bomb = gzip(std::string(100 << 20, '\0'));
+  REQUIRE(bomb.size() > 64 << 10);
+  DecodeOptions options;
+  options.context.limits.max_inflated_bytes = 1 << 20; // inflating all of it would be the error
+  CHECK(decode_error(bomb, options).status() == Status::kUnknownFormat);
+  CHECK(decode_error(gzip(bomb), {}).status() == Status::kUnknownFormat);
+  // What may be one is inflated, and what is damaged is told by its inflater.
+  std::string lines = "a;b 1\n";
+  while (lines.size() < 80 << 20) lines += lines;
+  CHECK(decode_error(gzip(lines), options).status() == Status::kLimit);
+  std::string damaged = bomb;
+  damaged[10] = '\xff';
+  CHECK(decode_error(damaged, {}).status() == Status::kMalformed);
+}

@@ -369,3 +369,103 @@ TEST_CASE("sums stop at the ends of 64 bits, whatever the order") {
     std::rotate(samples.begin(), samples.begin() + 3, samples.end());
   }
 }
+
+TEST_CASE("a stack of many inlined frames met many times over is refused, not grown") {
+  Profile profile;
+  profile.add_sample_type("cpu", "count");
+  Function function;
+  function.name = profile.intern("f");
+  const std::vector<Line> lines(20'000, Line{profile.add_function(function), 0, 0, 0});
+  const LocationId wide = profile.add_location({}, lines);
+  StackId stack = 0;
+  for (int depth = 0; depth < 2'000; ++depth) stack = profile.stacks.child(stack, wide);
+  const int64_t one = 1;
+  profile.add_sample(stack, 0, {&one, 1});
+  for (const bool inverted : {false, true}) {
+    FlameOptions options;
+    options.inverted = inverted;
+    CHECK_THROWS_WITH_AS(build(profile, options), doctest::Contains("out of all proportion"),
+                         Error);
+  }
+  FlameOptions by_module;
+  by_module.key = FrameKey::kModule;
+  CHECK(build(profile, by_module).size() == 2'001);
+}
+
+TEST_CASE("leaves over a caller with many inlined frames: each stack of the inverted tree counts") {
+  Profile profile;
+  profile.add_sample_type("cpu", "count");
+  Function function;
+  function.name = profile.intern("f");
+  const std::vector<Line> lines(20'000, Line{profile.add_function(function), 0, 0, 0});
+  const StackId caller = profile.stacks.child(0, profile.add_location({}, lines));
+  const int64_t one = 1;
+  for (int leaf = 0; leaf < 2'000; ++leaf) {
+    function.name = profile.intern("leaf" + std::to_string(leaf));
+    const Line line{profile.add_function(function), 0, 0, 0};
+    const LocationId location = profile.add_location({}, {&line, 1});
+    profile.add_sample(profile.stacks.child(caller, location), 0, {&one, 1});
+  }
+  CHECK(build(profile).size() == 22'001);
+  FlameOptions options;
+  options.inverted = true;
+  CHECK_THROWS_AS(build(profile, options), Error);
+}
+
+TEST_CASE("whole stacks as the lines of one location are read") {
+  Profile profile;
+  profile.add_sample_type("cpu", "count");
+  const int64_t one = 1;
+  for (int stack = 0; stack < 400; ++stack) {
+    std::vector<Line> lines;
+    for (int depth = 0; depth < 5'000; ++depth) {
+      Function function;
+      function.name = profile.intern("f" + std::to_string(depth % 100 + stack));
+      lines.push_back({profile.add_function(function), 0, depth, 0});
+    }
+    const LocationId location = profile.add_location({}, lines);
+    profile.add_sample(profile.stacks.child(0, location), 0, {&one, 1});
+  }
+  FlameOptions options;
+  options.inverted = true;
+  CHECK(build(profile, options).total[0] == 400);
+  CHECK(build(profile).size() > 2'000'000 - 400 * 100);
+}
+
+TEST_CASE("lines that differ in their high bits only are cheap to tell apart") {
+  constexpr int64_t kLines = 200'000; // were they to collide, 2 * 10^10 comparisons
+  Profile profile;
+  profile.add_sample_type("cpu", "count");
+  Function function;
+  function.name = profile.intern("f");
+  const FunctionId id = profile.add_function(function);
+  const int64_t one = 1;
+  for (int64_t number = 0; number < kLines; ++number) {
+    const Line line{id, 0, number << 40, 0};
+    const LocationId location = profile.add_location({}, {&line, 1});
+    profile.add_sample(profile.stacks.child(0, location), 0, {&one, 1});
+  }
+  FlameOptions options;
+  options.key = FrameKey::kLine;
+  CHECK(build(profile, options).size() == kLines + 1);
+}
+
+TEST_CASE("a label set with several values of a key is a group of its own") {
+  Letters letters;
+  Profile &profile = letters.profile;
+  const StringId key = profile.intern("k");
+  const Label x{key, profile.intern("x"), 0, 0, 0};
+  const Label empty{key, 0, 0, 0, 0};
+  const Label five{key, 0, profile.intern("ms"), 1, 5};
+  letters.add("a", 1, profile.add_label_set(std::vector<Label>{x}));
+  letters.add("a", 2, profile.add_label_set(std::vector<Label>{x, x}));
+  letters.add("a", 3, profile.add_label_set(std::vector<Label>{empty}));
+  letters.add("a", 4, profile.add_label_set(std::vector<Label>{empty, x}));
+  letters.add("a", 5, profile.add_label_set(std::vector<Label>{x, five}));
+  letters.add("a", 6);
+  FlameOptions options;
+  options.group_by = {"k"};
+  CHECK(text_of(build(profile, options)) ==
+        "=0/3 .a=3/3 (no k)=0/6 .a=6/6 ,x=0/4 .a=4/4 x=0/1 .a=1/1 x,5 ms=0/5 .a=5/5 "
+        "x,x=0/2 .a=2/2 ");
+}

@@ -32,6 +32,10 @@ TEST_CASE("an unnamed location shows where it lies in its file") {
   Module unranged;
   unranged.path = profile.intern("/odd/");
   CHECK(name_at(profile, profile.add_module(unranged), 1) == "/odd/+0x1");
+  Module endless;
+  endless.path = profile.intern("/" + std::string(100'000, 'x'));
+  const std::string shown = name_at(profile, profile.add_module(endless), 1);
+  CHECK(shown == std::string(252, 'x') + "...+0x1");
   Location cut;
   cut.reason = UnnamedReason::kTruncated;
   std::string name;

@@ -122,6 +122,17 @@ TEST_CASE("the same file mapped elsewhere is one module") {
   CHECK(merge_two(profile_at(1, "/a", "cafe"), profile_at(1, "/a", "beef")).sample_count() == 2);
 }
 
+TEST_CASE("frames without an address have none after merging either") {
+  const auto interpreted_at = [](uint64_t start) {
+    Profile profile = profile_at(start, "/bin/x", "");
+    for (Location &location : profile.mutable_locations()) location.address = 0;
+    return profile;
+  };
+  const Profile merged = merge_two(interpreted_at(0x400000), interpreted_at(0x7f0000000000));
+  REQUIRE(merged.sample_count() == 1);
+  CHECK(merged.locations()[merged.stacks[merged.sample_stacks()[0]].location].address == 0);
+}
+
 TEST_CASE("mappings of no file stay apart unless equal") {
   for (const std::string_view path : {"", "//anon", "[heap]"}) {
     const Profile a = profile_at(0x1000, path, "");

@@ -131,3 +131,32 @@ TEST_CASE("deep stacks need no recursion") {
   maker.profile.add_sample(stack, 0, {&value, 1});
   CHECK(maker.text().size() == 300'000 * 2 + 2);
 }
+
+TEST_CASE("inlined frames out of all proportion are refused by whoever writes them out") {
+  Maker maker;
+  Function function;
+  function.name = maker.profile.intern("f");
+  const std::vector<Line> lines(20'000, Line{maker.profile.add_function(function), 0, 0, 0});
+  const LocationId wide = maker.profile.add_location({}, lines);
+  StackId stack = 0;
+  for (int i = 0; i < 20'000; ++i) stack = maker.profile.stacks.child(stack, wide);
+  const int64_t value = 1;
+  maker.profile.add_sample(stack, 0, {&value, 1});
+  CHECK_THROWS_AS(maker.text(), Error);
+  Buffer out;
+  CHECK_THROWS_AS(write_speedscope(maker.profile, "", {}, out), Error);
+}
+
+TEST_CASE("a long name used by many lines is made once") {
+  Maker maker;
+  Function function;
+  function.name = maker.profile.intern(std::string(1 << 20, 'x'));
+  const FunctionId id = maker.profile.add_function(function);
+  const int64_t value = 1;
+  for (int i = 1; i <= 30'000; ++i) { // 30 GB, were it made for each
+    const Line line{id, 0, i, 0};
+    maker.profile.add_sample(
+        maker.profile.stacks.child(0, maker.profile.add_location({}, {&line, 1})), 0, {&value, 1});
+  }
+  CHECK(maker.text().size() == (1 << 20) + sizeof " 30000");
+}

@@ -136,4 +136,13 @@ TEST_CASE("peek table puts a function between callers and callees") {
   CHECK(caller < function);
   CHECK(function < callee);
   CHECK_THROWS_AS(write_peek_table(builder.build(), "nowhere", {}, out), Error);
+  TableOptions exact;
+  exact.exact = true;
+  CHECK_THROWS_AS(write_peek_table(builder.build(), "^f$", exact, out), Error);
+  CHECK_THROWS_AS(write_peek_json(builder.build(), "nowhere", {}, out), Error);
+  out.clear();
+  write_peek_json(builder.build(), "main", exact, out);
+  CHECK(text(out).find(R"("functions":[{"name":"main","self":0,"total":6,)"
+                       R"("callers":[{"value":6}],"callees":[{"name":"f","value":6}]}]})") !=
+        std::string::npos);
 }

@@ -10,9 +10,11 @@
 namespace profcore::legacy {
 namespace {
 
-// Assignments can use earlier ones, so that each line may double the text: both are bounded.
+// Assignments can use earlier ones, so that each line may double the text, and a few bytes of each
+// line stand for a long one: all is bounded.
 constexpr size_t kMaxAssignments = 64;
 constexpr size_t kMaxExpandedLine = 64 << 10;
+constexpr size_t kMaxExpandedLines = 16 << 20;
 
 class Assignments {
 public:
@@ -23,8 +25,9 @@ public:
   }
 
   /// Replaces every `$name`; the earliest assignment wins. False when the result is too long.
-  bool expand(std::string_view line, std::string &out) const {
+  bool expand(std::string_view line, std::string &out) {
     out.clear();
+    if (expanded_ > kMaxExpandedLines) return false;
     while (!line.empty()) {
       const size_t dollar = line.find('$');
       out.append(line.substr(0, dollar));
@@ -41,12 +44,14 @@ public:
       }
       if (out.size() > kMaxExpandedLine) return false;
     }
+    expanded_ += out.size();
     return true;
   }
   bool empty() const noexcept { return pairs_.empty(); }
 
 private:
   std::vector<std::pair<std::string, std::string>> pairs_;
+  size_t expanded_ = 0;
 };
 
 /// Drops a logger's prefix, `... file:line] `.
@@ -287,7 +292,8 @@ std::vector<Mapping> read_memory_map(LineReader &lines, ProfileBuilder &builder)
     if (trim(text).empty()) continue;
     if (!assignments.empty() && text.find('$') != std::string_view::npos) {
       if (!assignments.expand(text, expanded)) {
-        builder.damage("memory map: a line grows past 64 KB when its assignments are filled in",
+        builder.damage("memory map: a line grows past 64 KB, or all of them past 16 MB, when their "
+                       "assignments are filled in",
                        line);
         continue;
       }

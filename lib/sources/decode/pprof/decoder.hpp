@@ -67,6 +67,8 @@ struct Scan {
   int64_t time_ns = 0;
   int64_t duration_ns = 0;
   int64_t period = 0;
+  bool cut = false; ///< the input ends inside its strings
+  uint64_t cut_offset = 0;
 };
 
 /// The number of a field known to the schema; throws kMalformed when the wire type is another.
@@ -84,6 +86,7 @@ private:
 
   void scan();
   void scan_small_field(const WireField &field);
+  bool is_cut_in_strings(uint64_t offset, uint64_t last_field) const;
   RawValueType read_value_type(const WireField &field) const;
 
   void read_strings();
@@ -95,13 +98,16 @@ private:
   void add_sample_types();
   void scale_columns();
 
-  StringId string_at(const StringIndex &index) const;
-  StringId string_at(uint64_t index, uint64_t offset) const {
-    return string_at(StringIndex{index, offset});
+  StringId string_at(const StringIndex &index);
+  /// Whether the string stood behind the end of an input that was cut.
+  bool is_lost(const StringIndex &index) const noexcept {
+    return scan_.cut && index.index >= strings_.size() && index.index <= UINT32_MAX;
   }
   /// Something odd that google/pprof lets pass: an error when strict, else counted and warned of.
   void odd(uint64_t &count, const char *text, uint64_t offset);
   void check_result_size(uint64_t more = 0) const;
+  /// Bounds what one message may hold.
+  void check_depth(size_t size, const char *what, uint64_t offset) const;
   uint64_t offset_of(const uint8_t *at) const noexcept {
     return static_cast<uint64_t>(at - input_.data());
   }
@@ -114,9 +120,11 @@ private:
   PodVector<StringId> strings_;
   IdMap mappings_, functions_, locations_;
   std::vector<Line> lines_;
+  PodVector<uint8_t> kernel_modules_; ///< per module of the profile
   uint64_t missing_mappings_ = 0;
   uint64_t double_labels_ = 0;
   uint64_t valueless_labels_ = 0;
+  uint64_t lost_strings_ = 0;
 };
 
 /// Decodes all samples into the columns; needs every table.

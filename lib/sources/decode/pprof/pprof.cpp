@@ -12,17 +12,23 @@
 // varint of more than ten bytes, a length past the end, a known field with another wire type), a
 // string table that does not begin with "", string indices outside the table, a second time_nanos
 // (concatenated profiles), samples without sample types or with another number of values, ids that
-// are 0 or repeated, a sample's location or a line's function that is not there. A file cut short
-// ends in such an error too: its last message says how long it is, and what it would have referred
-// to is gone (most writers put the strings last), so no part of it could be trusted.
+// are 0 or repeated, a sample's location or a line's function that is not there.
+//
+// A file cut short ends in such an error too, unless the cut is among the strings, which most
+// writers put last: then all the rest is there, an index means what it meant, and only the names
+// behind the cut are gone. Functions get "[lost name 123]", such labels are left out, all else is
+// empty; pprof_lost_strings counts what referred to them and a warning tells of it and of what may
+// have stood behind (time, period, comments). Strict, cut anywhere else, or cut before the names of
+// the sample types, it is an error: what referred to what is gone, and no part could be trusted.
 //
 // Read with a warning and a counter: a location's mapping that is not there
-// (pprof_missing_mappings) and a label with text and number (pprof_double_labels; the text wins),
-// both errors when strict; a label with neither (pprof_empty_labels; google/pprof drops it without
-// a word). Label lists that are byte for byte the same are decoded, and counted, once. Taken as it
-// is: unknown fields, text that is not UTF-8, negative values, label key 0, ids of any size, a
-// singular field met twice (the last one wins). An index 0 into a string table that is missing
-// altogether is the empty string, where google/pprof refuses.
+// (pprof_missing_mappings), a label with text and number (pprof_double_labels; the text wins), and
+// functions that all lack an id (pprof_functions_without_id; .NET's writer: lines count them from
+// 1), all errors when strict; a label with neither (pprof_empty_labels; google/pprof drops it
+// without a word). Label lists that are byte for byte the same are decoded, and counted, once.
+// Taken as it is: unknown fields, text that is not UTF-8, negative values, label key 0, ids of any
+// size, a singular field met twice (the last one wins). An index 0 into a string table that is
+// missing altogether is the empty string, where google/pprof refuses.
 
 #include "sources/decode/pprof/decoder.hpp"
 
@@ -46,6 +52,14 @@ Profile Decoder::run() {
   if (missing_mappings_ != 0) profile_.count("pprof_missing_mappings", missing_mappings_);
   if (double_labels_ != 0) profile_.count("pprof_double_labels", double_labels_);
   if (valueless_labels_ != 0) profile_.count("pprof_empty_labels", valueless_labels_);
+  if (scan_.cut) {
+    profile_.warn(
+        "the input is cut short in its strings: later names are not known, and what stood "
+        "behind them is lost",
+        scan_.cut_offset);
+    profile_.count("pprof_truncated");
+    if (lost_strings_ != 0) profile_.count("pprof_lost_strings", lost_strings_);
+  }
   options_.context.report(input_.size(), input_.size());
   return std::move(profile_);
 }
@@ -71,10 +85,22 @@ void Decoder::add_sample_types() {
   const UnitConversion conversion = canonical_unit(profile_.text(profile_.meta.period_unit));
   if (__builtin_mul_overflow(profile_.meta.period, conversion.scale, &period)) period = 0;
   for (const RawValueType &raw : scan_.sample_types) {
-    const std::string type{profile_.text(string_at(raw.type))};
-    const std::string unit{profile_.text(string_at(raw.unit))};
-    const size_t column = profile_.add_sample_type(type, unit);
-    profile_.mutable_sample_types()[column].period = period;
+    // Values that nobody can name or measure are no use.
+    for (const StringIndex &index : {raw.type, raw.unit})
+      if (is_lost(index))
+        throw Error{Status::kMalformed, "the input is cut before the names of its values",
+                    scan_.cut_offset};
+    SampleType added;
+    added.type = string_at(raw.type);
+    added.source_unit = string_at(raw.unit);
+    const std::string_view unit = profile_.text(added.source_unit);
+    const UnitConversion column = canonical_unit(unit);
+    added.unit =
+        column.unit.data() == unit.data() ? added.source_unit : profile_.intern(column.unit);
+    added.scale = column.scale;
+    added.kind = guess_value_kind(profile_.text(added.type));
+    added.period = period;
+    profile_.add_sample_type(added);
   }
 }
 

@@ -7,8 +7,7 @@
 //   fingerprinted and looked up in tables of what was decoded before (RawCache); a repeated sample
 //   never has its ids decoded. Samples go through in batches, so that the misses overlap.
 // - A new list is decoded without branches on varint lengths. The new ones of a batch are walked
-// into
-//   the trie side by side, again because of the misses; behind the first new node of a stack
+//   into the trie side by side, again because of the misses; behind the first new node of a stack
 //   everything is new and is appended without a look-up.
 // - Values go straight into their columns.
 //
@@ -356,6 +355,7 @@ bool SampleDecoder::parse_labels(const uint8_t *at, const uint8_t *end) {
 
 void SampleDecoder::add_label(const WireField &message) {
   expect_type(message, WireType::kBytes);
+  decoder_.check_depth(labels_.size(), "the labels of a sample", message.offset);
   StringIndex key{0, message.offset};
   StringIndex text{0, message.offset};
   StringIndex unit{0, message.offset};
@@ -379,6 +379,10 @@ void SampleDecoder::add_label(const WireField &message) {
       unit = {field.value, field.offset};
       break;
     }
+  }
+  if (decoder_.is_lost(key) || decoder_.is_lost(text) || decoder_.is_lost(unit)) {
+    ++decoder_.lost_strings_;
+    return;
   }
   label.key = decoder_.string_at(key);
   if (text.index != 0) {

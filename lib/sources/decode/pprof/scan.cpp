@@ -19,6 +19,17 @@ void Decoder::scan() {
   WireReader reader{input_, input_.data()};
   WireField field;
   uint64_t next_report = UINT64_C(1) << 24;
+  const auto next = [&] {
+    const uint64_t last_field = field.number;
+    try {
+      return reader.next(field);
+    } catch (const Error &) {
+      if (options_.strict || !is_cut_in_strings(field.offset, last_field)) throw;
+      scan_.cut = true;
+      scan_.cut_offset = field.offset;
+      return false;
+    }
+  };
   std::span<const uint8_t> sample;
   while (!reader.at_end()) {
     const uint8_t *const before = input_.data() + reader.offset();
@@ -29,12 +40,13 @@ void Decoder::scan() {
     if (run > 0) {
       scan_.samples.add(before, sample.data() + sample.size(), run);
       scan_.sample_bytes += run_bytes;
+      field.number = kSample;
       if (reader.offset() < next_report) continue;
       options_.context.report(0, input_.size());
       next_report = reader.offset() + (UINT64_C(1) << 24);
       continue;
     }
-    reader.next(field);
+    if (!next()) break;
     const uint8_t *from = input_.data() + field.offset;
     const uint8_t *to = field.bytes.data() + field.bytes.size();
     switch (field.number) {
@@ -83,6 +95,19 @@ void Decoder::scan() {
   within(scan_.mappings.count, limits.max_strings, "mappings");
 }
 
+/// Whether the message at `offset` goes past the end of the input, and is a string after a string:
+/// then all that was read is whole, and what is lost is the names behind.
+bool Decoder::is_cut_in_strings(uint64_t offset, uint64_t last_field) const {
+  if (last_field != kStringTable || scan_.samples.count == 0) return false;
+  const uint8_t *const end = input_.data() + input_.size();
+  const uint8_t *at = input_.data() + offset;
+  constexpr uint8_t kStringTag = kStringTable << 3 | static_cast<uint8_t>(WireType::kBytes);
+  if (*at++ != kStringTag) return false;
+  uint64_t length = 0;
+  const uint8_t *const text = wire::read_varint_slowly(at, end, length);
+  return text == nullptr ? end - at < 10 : length > static_cast<uint64_t>(end - text);
+}
+
 void Decoder::scan_small_field(const WireField &field) {
   const auto number = [&]() -> int64_t {
     expect_type(field, WireType::kVarint);
@@ -92,8 +117,14 @@ void Decoder::scan_small_field(const WireField &field) {
     expect_type(field, WireType::kVarint);
     return {field.value, field.offset};
   };
+  // A byte or two of input each: not bounded by anything else.
+  const auto check_size = [&](const auto &list) {
+    if (list.size() * sizeof list[0] >= options_.context.limits.max_result_bytes)
+      check_result_size(list.size() * sizeof list[0]);
+  };
   switch (field.number) {
   case kSampleType:
+    check_size(scan_.sample_types);
     scan_.sample_types.push_back(read_value_type(field));
     break;
   case kDropFrames:
@@ -121,9 +152,11 @@ void Decoder::scan_small_field(const WireField &field) {
       WireReader packed{field.bytes, input_.data()};
       while (!packed.at_end()) {
         const uint64_t offset = packed.offset();
+        check_size(scan_.comments);
         scan_.comments.push_back({packed.varint(), offset});
       }
     } else {
+      check_size(scan_.comments);
       scan_.comments.push_back(index());
     }
     break;

@@ -26,9 +26,13 @@ bool is_kernel_path(std::string_view path) noexcept {
 
 } // namespace
 
-StringId Decoder::string_at(const StringIndex &index) const {
+StringId Decoder::string_at(const StringIndex &index) {
   if (index.index < strings_.size()) return strings_[index.index];
   if (index.index == 0) return 0; // no string table at all: a message that names nothing
+  if (is_lost(index)) {
+    ++lost_strings_;
+    return 0;
+  }
   throw Error{Status::kMalformed,
               fmt::format("string index {} is outside the table of {} strings",
                           static_cast<int64_t>(index.index), strings_.size()),
@@ -47,7 +51,15 @@ void Decoder::check_result_size(uint64_t more) const {
     throw Error{Status::kLimit, fmt::format("the profile needs more than {} bytes", limit)};
 }
 
+void Decoder::check_depth(size_t size, const char *what, uint64_t offset) const {
+  const uint64_t limit = options_.context.limits.max_stack_depth;
+  if (size >= limit)
+    throw Error{Status::kLimit, fmt::format("{} are more than the limit of {}", what, limit),
+                offset};
+}
+
 void Decoder::read_strings() {
+  check_result_size(scan_.strings.count * (sizeof(StringRef) + sizeof(StringId)));
   strings_.reserve(scan_.strings.count);
   profile_.strings.reserve(scan_.strings.count);
   for_each(scan_.strings, kStringTable, [&](const WireField &field) {
@@ -110,10 +122,14 @@ void Decoder::read_mappings() {
     if (!mappings_.insert(id, profile_.add_module(module)))
       repeated_id("mapping", id, message.offset);
   });
+  for (const Module &module : profile_.modules())
+    kernel_modules_.push_back(is_kernel_path(profile_.text(module.path)));
 }
 
 void Decoder::read_functions() {
   functions_.reserve(scan_.functions.count);
+  uint64_t read = 0;
+  uint64_t without_id = 0;
   for_each(scan_.functions, kFunction, [&](const WireField &message) {
     Function function;
     uint64_t id = 0;
@@ -144,12 +160,25 @@ void Decoder::read_functions() {
       }
     }
     function.name = string_at(name);
+    // Functions whose names are lost must not all become one.
+    if (is_lost(name)) function.name = profile_.intern(fmt::format("[lost name {}]", name.index));
     function.system_name = string_at(system_name);
     function.file = string_at(file);
-    if (id == 0) zero_id("function", message.offset);
+    // No function of some .NET profiles has an id, and lines count them from 1. Where some have one
+    // and some do not, a position would be a guess.
+    ++read;
+    if (id == 0) {
+      if (options_.strict || ++without_id != read) zero_id("function", message.offset);
+      if (without_id == 1)
+        profile_.warn("functions without an id are numbered in their order", message.offset);
+      id = read;
+    } else if (without_id != 0) {
+      throw Error{Status::kMalformed, "functions before this one have no id", message.offset};
+    }
     if (!functions_.insert(id, profile_.add_function(function)))
       repeated_id("function", id, message.offset);
   });
+  if (without_id != 0) profile_.count("pprof_functions_without_id", without_id);
 }
 
 void Decoder::read_locations() {
@@ -182,6 +211,7 @@ void Decoder::read_location(const WireField &message) {
       location.flags = field.value != 0 ? kIsFolded : 0;
       break;
     default: {
+      check_depth(lines_.size(), "the lines of a location", field.offset);
       uint64_t function = 0;
       Line line;
       WireReader inner = reader.inside(field);
@@ -210,9 +240,7 @@ void Decoder::read_location(const WireField &message) {
       odd(missing_mappings_, "a location refers to a mapping that is not there", message.offset);
     }
   }
-  if (location.module != 0 &&
-      is_kernel_path(profile_.text(profile_.modules()[location.module].path)))
-    location.kind = FrameKind::kKernel;
+  if (kernel_modules_[location.module] != 0) location.kind = FrameKind::kKernel;
   if (lines_.empty())
     location.reason = location.module == 0 && location.address != 0 ? UnnamedReason::kNoModule
                                                                     : UnnamedReason::kNotAttempted;

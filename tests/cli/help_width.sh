@@ -1,0 +1,3 @@
+for command in convert top flame diff check; do
+  profcore $command --help | awk '/^ .*--/ && length > 80 && !/^  profcore|\|/'
+done

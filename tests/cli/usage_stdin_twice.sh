@@ -1,0 +1,2 @@
+profcore top - - || echo "exit $?"
+profcore diff - - || echo "exit $?"
