@@ -454,9 +454,6 @@ TEST_CASE("pprof: limits and cancelling") {
   options.context.limits.max_result_bytes = 100;
   CHECK(failure(message, options).status == Status::kLimit);
   options = {};
-  options.context.limits.max_input_bytes = 10;
-  CHECK(failure(message, options).status == Status::kLimit);
-  options = {};
   options.context.progress = [](uint64_t, uint64_t, void *) { return false; };
   CHECK(failure(message, options).status == Status::kCancelled);
 
