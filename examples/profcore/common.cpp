@@ -217,8 +217,10 @@ void check_inputs(const std::vector<std::string> &paths) {
 }
 
 profcore::Profile open_profile(const std::string &path, const Arguments &arguments) {
-  const profcore_context context = make_context(arguments);
+  profcore_context context = make_context(arguments);
   auto options = profcore::init<profcore_decode_options>();
+  // What decoding says line by line is told by print_findings, with the path and bounded.
+  context.log = nullptr;
   options.context = &context;
   if (arguments.has("format")) options.format = format_by_name(arguments.get("format"));
   options.strict = arguments.has("strict") ? 1 : 0;

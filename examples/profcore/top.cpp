@@ -19,7 +19,7 @@ int run(const Arguments &arguments) {
   std::string_view view;
   for (const std::string_view name : {"peek", "tree", "json", "tsv"}) {
     if (!arguments.has(name)) continue;
-    if (!view.empty())
+    if (!view.empty() && !(view == "peek" && name == "json"))
       throw UsageError{fmt::format("--{} and --{} exclude each other", view, name)};
     view = name;
   }
@@ -34,7 +34,6 @@ int run(const Arguments &arguments) {
   options.width = arguments.has("output") ? 0 : terminal_width();
   profcore_output_format format = PROFCORE_OUTPUT_TOP;
   if (arguments.has("peek")) {
-    if (arguments.has("tsv") || arguments.has("tree")) throw UsageError{"--peek is text or --json"};
     format = arguments.has("json") ? PROFCORE_OUTPUT_PEEK_JSON : PROFCORE_OUTPUT_PEEK;
     options.function = function.c_str();
   } else if (arguments.has("tree")) {

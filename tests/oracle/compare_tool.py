@@ -146,6 +146,8 @@ class Comparison:
         rows = self.once(("our top", *key), lambda: self.tool.top(self.path, *our_options))
         top = self.once(("their top", *key), lambda: pprof_raw.parse_top(
             self.pprof.run(self.path, "-top", *their_options)))
+        if grain == "functions":
+            rows = [without_file(row) for row in rows]
         scale = kind.get("scale", 1)
         merged = grain.startswith("functions")
         found = difference("top", *self.tables(rows, top["rows"], scale, merged))
@@ -154,6 +156,10 @@ class Comparison:
         ours = self.once(("our peek", *key),
                          lambda: self.tool.peek(self.path, ".", *our_options))
         theirs = self.once(("their peek", *key), lambda: self.their_peek(their_options))
+        if grain == "functions":
+            ours = [{**without_file(row), **{place: [without_file(other) for other in row[place]]
+                                             for place in ("callers", "callees")}}
+                    for row in ours]
         return difference("peek", *self.edges(ours, theirs, scale, merged))
 
     def their_peek(self, options):
@@ -186,6 +192,11 @@ class Comparison:
                              for name, others, place in side if not nameless(name)]
                             for side in (ours, theirs))
         return edges(ours), edges(theirs)
+
+
+def without_file(row):
+    """pprof's -functions forgets the files; ours is kept for people while all that merged agree."""
+    return {name: value for name, value in row.items() if name != "file"}
 
 
 def nameless(name):
