@@ -33,35 +33,6 @@ InflateResult inflate_layer(Compression compression, std::span<const uint8_t> by
   throw Error{Status::kInternal, "no inflater for that compression"};
 }
 
-/// Takes compression off, layer by layer; what was damaged goes to `notes`, or throws when strict.
-std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const DecodeOptions &options,
-                                     Bytes &storage, std::vector<Note> &notes) {
-  std::span<const uint8_t> current = bytes;
-  for (int layer = 0; layer <= kMaxCompressionLayers; ++layer) {
-    const Compression compression = detect_compression(current);
-    if (compression == Compression::kNone || compression == Compression::kZip) return current;
-    if (layer == kMaxCompressionLayers)
-      throw Error{Status::kUnsupported,
-                  fmt::format("compressed more than {} times over", kMaxCompressionLayers)};
-    InflateResult result = inflate_layer(compression, current, options.context);
-    if (!result.damage.empty()) {
-      if (options.strict || result.data.empty())
-        throw Error{Status::kMalformed, std::move(result.damage), result.damage_offset};
-      notes.push_back({std::move(result.damage), result.damage_offset});
-    }
-    if (result.trailing > 0) {
-      std::string text =
-          fmt::format("{} bytes after the {} data are not part of it and were ignored",
-                      result.trailing, compression_name(compression));
-      if (options.strict) throw Error{Status::kMalformed, std::move(text), result.consumed};
-      notes.push_back({std::move(text), result.consumed});
-    }
-    storage = std::move(result.data);
-    current = storage.span();
-  }
-  return current;
-}
-
 [[noreturn]] void throw_unreadable(const SniffResult &seen, bool inflated, bool empty,
                                    std::string_view damage) {
   std::string message = fmt::format("{} {}", inflated ? "inflated, this is" : "this is", seen.saw);
@@ -90,6 +61,39 @@ void refuse_by_prefix(std::span<const uint8_t> bytes) {
   if (!seen.readable) throw_unreadable(seen, true, false, {});
 }
 
+/// Takes compression off, layer by layer; what was damaged goes to `notes`, or throws when strict.
+std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const DecodeOptions &options,
+                                     Bytes &storage, std::vector<Note> &notes) {
+  std::span<const uint8_t> current = bytes;
+  for (int layer = 0; layer <= kMaxCompressionLayers; ++layer) {
+    const Compression compression = detect_compression(current);
+    if (compression == Compression::kNone || compression == Compression::kZip) return current;
+    if (layer == kMaxCompressionLayers)
+      throw Error{Status::kUnsupported,
+                  fmt::format("compressed more than {} times over", kMaxCompressionLayers)};
+    // What is no profile need not be inflated to be refused: a megabyte can stand for a gigabyte.
+    constexpr size_t kWorthALook = size_t{64} << 10;
+    if (options.format == Format::kUnknown && current.size() >= kWorthALook)
+      refuse_by_prefix(current);
+    InflateResult result = inflate_layer(compression, current, options.context);
+    if (!result.damage.empty()) {
+      if (options.strict || result.data.empty())
+        throw Error{Status::kMalformed, std::move(result.damage), result.damage_offset};
+      notes.push_back({std::move(result.damage), result.damage_offset});
+    }
+    if (result.trailing > 0) {
+      std::string text =
+          fmt::format("{} bytes after the {} data are not part of it and were ignored",
+                      result.trailing, compression_name(compression));
+      if (options.strict) throw Error{Status::kMalformed, std::move(text), result.consumed};
+      notes.push_back({std::move(text), result.consumed});
+    }
+    storage = std::move(result.data);
+    current = storage.span();
+  }
+  return current;
+}
+
 Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOptions &options) {
   switch (format) {
   case Format::kPprof:
@@ -111,9 +115,6 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (bytes.size() > limits.max_input_bytes)
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
-  // What is no profile need not be inflated to be refused: a megabyte can stand for a gigabyte.
-  constexpr size_t kWorthALook = size_t{64} << 10;
-  if (options.format == Format::kUnknown && bytes.size() >= kWorthALook) refuse_by_prefix(bytes);
   Bytes storage;
   std::vector<Note> notes;
   const auto plain = inflate_all(bytes, options, storage, notes);
