@@ -33,6 +33,35 @@ InflateResult inflate_layer(Compression compression, std::span<const uint8_t> by
   throw Error{Status::kInternal, "no inflater for that compression"};
 }
 
+[[noreturn]] void throw_unreadable(const SniffResult &seen, bool inflated, bool empty,
+                                   std::string_view damage) {
+  std::string message = fmt::format("{} {}", inflated ? "inflated, this is" : "this is", seen.saw);
+  if (!damage.empty()) message += fmt::format(" ({})", damage);
+  if (empty) throw Error{Status::kNoData, std::move(message)};
+  if (seen.format != Format::kUnknown)
+    throw Error{Status::kUnsupported, message + ", which this library does not read yet"};
+  throw Error{Status::kUnknownFormat, message + ", not a profile that this library reads"};
+}
+
+/// Throws when the start of compressed bytes shows that no profile is in them.
+void refuse_by_prefix(std::span<const uint8_t> bytes) {
+  options.context.report(0, bytes.size());
+  Bytes storage;
+  std::span<const uint8_t> current = bytes;
+  for (int layer = 0; layer < kMaxCompressionLayers; ++layer) {
+    const Compression compression = detect_compression(current);
+    if (compression == Compression::kNone || compression == Compression::kZip) break;
+    Bytes next = inflate_prefix(current, kSniffBytes);
+    if (next.empty()) return; // the inflaters tell why
+    storage = std::move(next);
+    current = storage.span();
+  }
+  if (current.data() == bytes.data() || current.size() < kSniffBytes) return;
+  if (detect_compression(current) != Compression::kNone) return;
+  const SniffResult seen = sniff_plain(current, current.size() + 1);
+  if (!seen.readable) throw_unreadable(seen, true, false, {});
+}
+
 /// Takes compression off, layer by layer; what was damaged goes to `notes`, or throws when strict.
 std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const DecodeOptions &options,
                                      Bytes &storage, std::vector<Note> &notes) {
@@ -43,6 +72,10 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
     if (layer == kMaxCompressionLayers)
       throw Error{Status::kUnsupported,
                   fmt::format("compressed more than {} times over", kMaxCompressionLayers)};
+    // What is no profile need not be inflated to be refused: a megabyte can stand for a gigabyte.
+    constexpr size_t kWorthALook = size_t{64} << 10;
+    if (options.format == Format::kUnknown && current.size() >= kWorthALook)
+      refuse_by_prefix(current);
     InflateResult result = inflate_layer(compression, current, options.context);
     if (!result.damage.empty()) {
       if (options.strict || result.data.empty())
@@ -63,34 +96,6 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
     current = storage.span();
   }
   return current;
-}
-
-[[noreturn]] void throw_unreadable(const SniffResult &seen, bool inflated, bool empty,
-                                   std::string_view damage) {
-  std::string message = fmt::format("{} {}", inflated ? "inflated, this is" : "this is", seen.saw);
-  if (!damage.empty()) message += fmt::format(" ({})", damage);
-  if (empty) throw Error{Status::kNoData, std::move(message)};
-  if (seen.format != Format::kUnknown)
-    throw Error{Status::kUnsupported, message + ", which this library does not read yet"};
-  throw Error{Status::kUnknownFormat, message + ", not a profile that this library reads"};
-}
-
-/// Throws when the start of compressed bytes shows that no profile is in them.
-void refuse_by_prefix(std::span<const uint8_t> bytes) {
-  Bytes storage;
-  std::span<const uint8_t> current = bytes;
-  for (int layer = 0; layer < kMaxCompressionLayers; ++layer) {
-    const Compression compression = detect_compression(current);
-    if (compression == Compression::kNone || compression == Compression::kZip) break;
-    Bytes next = inflate_prefix(current, kSniffBytes);
-    if (next.empty()) return; // the inflaters tell why
-    storage = std::move(next);
-    current = storage.span();
-  }
-  if (current.data() == bytes.data() || current.size() < kSniffBytes) return;
-  if (detect_compression(current) != Compression::kNone) return;
-  const SniffResult seen = sniff_plain(current, current.size() + 1);
-  if (!seen.readable) throw_unreadable(seen, true, false, {});
 }
 
 Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOptions &options) {
@@ -114,10 +119,6 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (bytes.size() > limits.max_input_bytes)
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
-  options.context.report(0, bytes.size());
-  // What is no profile need not be inflated to be refused: a megabyte can stand for a gigabyte.
-  constexpr size_t kWorthALook = size_t{64} << 10;
-  if (options.format == Format::kUnknown && bytes.size() >= kWorthALook) refuse_by_prefix(bytes);
   Bytes storage;
   std::vector<Note> notes;
   const auto plain = inflate_all(bytes, options, storage, notes);

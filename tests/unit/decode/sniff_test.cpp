@@ -140,7 +140,7 @@ TEST_CASE("a bomb of what is no profile is refused by its start") {
   DecodeOptions options;
   options.context.limits.max_inflated_bytes = 1 << 20; // inflating all of it would be the error
   CHECK(decode_error(bomb, options).status() == Status::kUnknownFormat);
-  CHECK(decode_error(gzip(bomb), {}).status() == Status::kUnknownFormat);
+  CHECK(decode_error(gzip(bomb), options).status() == Status::kUnknownFormat);
   // What may be one is inflated, and what is damaged is told by its inflater.
   std::string lines = "a;b 1\n";
   while (lines.size() < 80 << 20) lines += lines;
