@@ -45,7 +45,6 @@ InflateResult inflate_layer(Compression compression, std::span<const uint8_t> by
 
 /// Throws when the start of compressed bytes shows that no profile is in them.
 void refuse_by_prefix(std::span<const uint8_t> bytes) {
-  options.context.report(0, bytes.size());
   Bytes storage;
   std::span<const uint8_t> current = bytes;
   for (int layer = 0; layer < kMaxCompressionLayers; ++layer) {
@@ -119,6 +118,7 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   if (bytes.size() > limits.max_input_bytes)
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
+  options.context.report(0, bytes.size());
   Bytes storage;
   std::vector<Note> notes;
   const auto plain = inflate_all(bytes, options, storage, notes);
