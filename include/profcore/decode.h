@@ -77,10 +77,9 @@ PROFCORE_API profcore_status profcore_decode_bytes(const void *data, size_t size
                                                    const profcore_decode_options *options,
                                                    profcore_profile **out, profcore_error **err);
 
-/** The same for a file, pipe or device at `path` (NUL-terminated). A regular file is mapped: who
- * may cut it short meanwhile needs to read it and call profcore_decode_bytes (the kernel answers
- * with SIGBUS). Further errors: IO, NOT_FOUND, PERMISSION; what is wrong with the file carries the
- * path as its context. @since 0.1 */
+/** The same for a file, pipe or device at `path` (NUL-terminated). It is read, not mapped: a file that
+ * somebody cuts short meanwhile just ends early. Further errors: IO, NOT_FOUND, PERMISSION; what is
+ * wrong with the file carries the path as its context. @since 0.1 */
 PROFCORE_API profcore_status profcore_decode_file(const char *path,
                                                   const profcore_decode_options *options,
                                                   profcore_profile **out, profcore_error **err);
