@@ -8,7 +8,8 @@
 using namespace profcore;
 using namespace profcore::capi;
 
-static_assert(sizeof(profcore_decode_options) == 10 * 8 && sizeof(profcore_sniff_result) == 38 * 8,
+static_assert(sizeof(profcore_decode_options) == size_t{10} * 8 &&
+                  sizeof(profcore_sniff_result) == size_t{38} * 8,
               "no implicit padding");
 
 namespace {

@@ -13,9 +13,9 @@ static_assert(sizeof(profcore_top_row) == sizeof(TopRow) &&
               offsetof(profcore_top_row, base_total) == offsetof(TopRow, base_total));
 static_assert(sizeof(profcore_peek_row) == sizeof(PeekRow) &&
               offsetof(profcore_peek_row, value) == offsetof(PeekRow, value));
-static_assert(sizeof(profcore_flame_options) == 13 * 8 &&
-                  sizeof(profcore_flame_diff_options) == 8 * 8 &&
-                  sizeof(profcore_flame_info) == 15 * 8,
+static_assert(sizeof(profcore_flame_options) == size_t{13} * 8 &&
+                  sizeof(profcore_flame_diff_options) == size_t{8} * 8 &&
+                  sizeof(profcore_flame_info) == size_t{15} * 8,
               "no implicit padding");
 
 namespace {
