@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace {
@@ -27,6 +28,7 @@ constexpr std::array kInput = {
     Option{"strict", 0, "", "damage that could be stepped over is an error"},
     Option{"collapsed-type", 0, "T/U", "what collapsed counts are, e.g. cpu/microseconds"},
     Option{"lines", 0, "", "collapsed: every line is one sample and has no count"},
+    Option{"threads", 0, "N", "how many threads may decode; default: one per processor"},
     Option{"max-memory", 0, "MIB", "bound of an inflated input and of the result"},
 };
 constexpr std::array kFilter = {
@@ -224,6 +226,9 @@ profcore::Profile open_profile(const std::string &path, const Arguments &argumen
   options.context = &context;
   if (arguments.has("format")) options.format = format_by_name(arguments.get("format"));
   options.strict = arguments.has("strict") ? 1 : 0;
+  options.threads = arguments.has("threads")
+                        ? static_cast<uint64_t>(arguments.number("threads", 1, 1, 1024))
+                        : std::max(1U, std::thread::hardware_concurrency());
   options.collapsed_lines = arguments.has("lines") ? 1 : 0;
   const std::string collapsed = arguments.get("collapsed-type");
   const size_t slash = collapsed.find('/');

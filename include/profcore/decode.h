@@ -65,7 +65,11 @@ typedef struct profcore_decode_options {
   int32_t collapsed_lines;         /**< 1: every line is one sample and has no count */
   const char *collapsed_type;      /**< what collapsed counts are; NULL = "samples" */
   const char *collapsed_unit;      /**< and their unit; NULL = "count" */
-  uint64_t reserved[4];
+  /** How many threads may work, the calling one included; 0 and 1: the calling one alone. Formats
+   * and inputs that gain nothing use fewer (pprof: two at most). The result is the same. The others
+   * are made by and gone with the call, get no signals and run no callback. */
+  uint64_t threads;
+  uint64_t reserved[3];
 } profcore_decode_options;
 
 /** Inflates (gzip, zstd, lz4, zlib, also nested), finds the format, decodes. What was stepped over

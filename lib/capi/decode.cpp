@@ -25,6 +25,7 @@ profcore_profile *decode_with(std::span<const uint8_t> bytes, const profcore_dec
   options.context = context;
   options.format = checked_enum<Format>(given.format, PROFCORE_FORMAT_CHROME_TRACE, "format");
   options.strict = flag(given.strict, "strict");
+  options.threads = given.threads;
   options.apply_drop_frames = flag(given.apply_drop_frames, "apply_drop_frames");
   options.collapsed_lines = flag(given.collapsed_lines, "collapsed_lines");
   options.collapsed_type = text_or_empty(given.collapsed_type);

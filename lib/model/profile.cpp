@@ -307,10 +307,13 @@ uint64_t Profile::counter(std::string_view name) const noexcept {
 }
 
 size_t Profile::bytes() const noexcept {
+  return bytes_without_labels() + label_bytes();
+}
+
+size_t Profile::bytes_without_labels() const noexcept {
   size_t bytes = sizeof *this + strings.bytes() + stacks.bytes() + functions_.bytes() +
-                 modules_.bytes() + locations_.bytes() + lines_.bytes() + labels_.bytes() +
-                 label_sets_.bytes() + function_index_.bytes() + module_index_.bytes() +
-                 location_index_.bytes() + label_set_index_.bytes() + sample_stacks_.bytes() +
+                 modules_.bytes() + locations_.bytes() + lines_.bytes() + function_index_.bytes() +
+                 module_index_.bytes() + location_index_.bytes() + sample_stacks_.bytes() +
                  sample_labels_.bytes() + timestamps_.bytes();
   bytes +=
       sample_types_.capacity() * sizeof(SampleType) + meta.comments.capacity() * sizeof(StringId);

@@ -201,6 +201,11 @@ public:
   /// Label set i is labels()[offsets[i] .. offsets[i + 1]).
   std::span<const uint32_t> label_set_offsets() const noexcept { return label_sets_.span(); }
   std::span<const Label> labels() const noexcept { return labels_.span(); }
+  /// What labels and label sets hold, and all else: the parts of `bytes`.
+  size_t bytes_without_labels() const noexcept;
+  size_t label_bytes() const noexcept {
+    return labels_.bytes() + label_sets_.bytes() + label_set_index_.bytes();
+  }
   size_t label_set_count() const noexcept { return label_sets_.size() - 1; }
 
   size_t sample_count() const noexcept { return sample_stacks_.size(); }

@@ -1,6 +1,6 @@
-// Time and memory of decode_pprof over a file in memory: pprof_decode_bench FILE [ROUNDS].
-// Every round builds a whole profile from nothing and frees it. The file is read before, so peak
-// memory includes the input once.
+// Time and memory of decode_pprof over a file in memory: pprof_decode_bench FILE [ROUNDS
+// [THREADS]]. Every round builds a whole profile from nothing and frees it. The file is read
+// before, so peak memory includes the input once.
 
 #include "model/profile.hpp"
 #include "sources/decode/decode.hpp"
@@ -42,10 +42,12 @@ bool read_file(const char *path, profcore::PodVector<uint8_t> &bytes) {
 
 int main(int argc, char **argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s FILE [ROUNDS]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s FILE [ROUNDS [THREADS]]\n", argv[0]);
     return 2;
   }
   const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 5;
+  profcore::DecodeOptions options;
+  if (argc > 3) options.threads = std::strtoul(argv[3], nullptr, 10);
   profcore::PodVector<uint8_t> input;
   if (!read_file(argv[1], input)) {
     std::fprintf(stderr, "%s: cannot be read\n", argv[1]);
@@ -60,7 +62,7 @@ int main(int argc, char **argv) {
     getrusage(RUSAGE_SELF, &start);
     const double begin = seconds();
     try {
-      const profcore::Profile profile = profcore::decode_pprof(input.span(), {});
+      const profcore::Profile profile = profcore::decode_pprof(input.span(), options);
       times.push_back(seconds() - begin);
       getrusage(RUSAGE_SELF, &end);
       if (round == 0)

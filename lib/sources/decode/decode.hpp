@@ -40,6 +40,8 @@ struct DecodeOptions {
   Format format = Format::kUnknown; ///< kUnknown: find out
   /// Damage that can be stepped over is an error instead of a warning.
   bool strict = false;
+  /// How many threads may work, this one included; 0 and 1 mean this one alone.
+  uint64_t threads = 0;
   /// pprof: apply the profile's own drop_frames and keep_frames.
   bool apply_drop_frames = false;
   /// Collapsed: what the counts are; empty = "samples" in "count".

@@ -27,6 +27,9 @@ public:
   }
   Builder &message(uint64_t field, const Builder &inner) { return bytes(field, inner.bytes_); }
   Builder &packed(uint64_t field, std::initializer_list<uint64_t> values) {
+    return packed(field, std::span<const uint64_t>{values.begin(), values.size()});
+  }
+  Builder &packed(uint64_t field, std::span<const uint64_t> values) {
     Builder list;
     for (const uint64_t value : values) list.raw_varint(value);
     return message(field, list);

@@ -5,7 +5,10 @@
 #include "sources/decode/decode.hpp"
 #include "sources/decode/pprof/id_map.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -74,6 +77,54 @@ struct Scan {
 /// The number of a field known to the schema; throws kMalformed when the wire type is another.
 void expect_type(const WireField &field, WireType type);
 
+/// How often something odd was met, and where first.
+struct Oddity {
+  uint64_t count = 0;
+  uint64_t first_offset = UINT64_MAX;
+
+  void note(uint64_t offset) noexcept { add({1, offset}); }
+  void add(const Oddity &other) noexcept {
+    count += other.count;
+    first_offset = std::min(first_offset, other.first_offset);
+  }
+};
+
+/// What was odd about labels: label lists that are byte for byte the same are counted once.
+struct LabelOddities {
+  Oddity doubles;   ///< with text and number
+  Oddity valueless; ///< with neither
+  uint64_t lost_strings = 0;
+
+  void add(const LabelOddities &other) noexcept {
+    doubles.add(other.doubles);
+    valueless.add(other.valueless);
+    lost_strings += other.lost_strings;
+  }
+};
+constexpr const char *kDoubleLabel = "a label has both text and a number; the text is kept";
+
+class Decoder;
+
+/// Decodes all samples into the columns (samples.cpp): what it can begin when the strings are read,
+/// and the rest when every table is.
+class SampleReading {
+public:
+  explicit SampleReading(Decoder &decoder);
+  ~SampleReading();
+  SampleReading(const SampleReading &) = delete;
+  SampleReading &operator=(const SampleReading &) = delete;
+
+  void start();
+  void finish();
+
+private:
+  struct Outcome;
+  struct Helper;
+
+  Decoder &decoder_;
+  std::unique_ptr<Helper> helper_;
+};
+
 class Decoder {
 public:
   Decoder(std::span<const uint8_t> input, const DecodeOptions &options)
@@ -82,7 +133,10 @@ public:
   Profile run();
 
 private:
-  friend class SampleDecoder;
+  template <unsigned kParts> friend class SampleReader;
+  friend class SampleReading;
+  friend class StackPart;
+  friend class LabelPart;
 
   void scan();
   void scan_small_field(const WireField &field);
@@ -94,6 +148,7 @@ private:
   void read_functions();
   void read_locations();
   void read_location(const WireField &field);
+  void tell(const LabelOddities &oddities);
   void set_metadata();
   void add_sample_types();
   void scale_columns();
@@ -105,7 +160,13 @@ private:
   }
   /// Something odd that google/pprof lets pass: an error when strict, else counted and warned of.
   void odd(uint64_t &count, const char *text, uint64_t offset);
+  /// Two threads may be at work: the calling one, and one that makes labels and their sets.
   void check_result_size(uint64_t more = 0) const;
+  void check_label_size(uint64_t more) const;
+  void check_size(uint64_t bytes, uint64_t more) const;
+  void publish_label_bytes(uint64_t bytes) noexcept {
+    label_bytes_.store(bytes, std::memory_order_relaxed);
+  }
   /// Bounds what one message may hold.
   void check_depth(size_t size, const char *what, uint64_t offset) const;
   uint64_t offset_of(const uint8_t *at) const noexcept {
@@ -122,13 +183,10 @@ private:
   std::vector<Line> lines_;
   PodVector<uint8_t> kernel_modules_; ///< per module of the profile
   uint64_t missing_mappings_ = 0;
-  uint64_t double_labels_ = 0;
-  uint64_t valueless_labels_ = 0;
   uint64_t lost_strings_ = 0;
+  mutable std::atomic<uint64_t> label_bytes_{0}, other_bytes_{0};
+  std::atomic<bool> stop_{false}; ///< one thread has failed: the other need not go on
 };
-
-/// Decodes all samples into the columns; needs every table.
-void read_samples(Decoder &decoder);
 
 template <class Visit>
 void Decoder::for_each(const Extent &extent, uint64_t number, Visit &&visit) {

@@ -43,15 +43,15 @@ Profile Decoder::run() {
   read_strings();
   set_metadata();
   add_sample_types();
+  SampleReading samples{*this};
+  samples.start();
   read_mappings();
   read_functions();
   read_locations();
   check_result_size();
-  read_samples(*this);
+  samples.finish();
   scale_columns();
   if (missing_mappings_ != 0) profile_.count("pprof_missing_mappings", missing_mappings_);
-  if (double_labels_ != 0) profile_.count("pprof_double_labels", double_labels_);
-  if (valueless_labels_ != 0) profile_.count("pprof_empty_labels", valueless_labels_);
   if (scan_.cut) {
     profile_.warn(
         "the input is cut short in its strings: later names are not known, and what stood "
@@ -62,6 +62,19 @@ Profile Decoder::run() {
   }
   options_.context.report(input_.size(), input_.size());
   return std::move(profile_);
+}
+
+void Decoder::tell(const LabelOddities &oddities) {
+  if (oddities.doubles.count != 0) {
+    profile_.warn(kDoubleLabel, oddities.doubles.first_offset);
+    profile_.count("pprof_double_labels", oddities.doubles.count);
+  }
+  if (oddities.valueless.count != 0) {
+    profile_.warn("labels with neither text nor a number other than 0 are left out",
+                  oddities.valueless.first_offset);
+    profile_.count("pprof_empty_labels", oddities.valueless.count);
+  }
+  lost_strings_ += oddities.lost_strings;
 }
 
 void Decoder::set_metadata() {

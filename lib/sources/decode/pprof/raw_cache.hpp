@@ -5,6 +5,7 @@
 #include "base/wire.hpp"
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -83,9 +84,13 @@ public:
     return kNotFound;
   }
 
+  void reserve(size_t entries) {
+    const size_t wanted = std::bit_ceil(entries * 8 / 5 + 1024);
+    if (wanted > slots_.size()) resize(wanted);
+  }
   /// For what `find` did not find.
   void insert(Fingerprint print, uint32_t id) {
-    if ((used_ + 1) * 8 > slots_.size() * 5) grow();
+    if ((used_ + 1) * 8 > slots_.size() * 5) resize(slots_.empty() ? 1024 : slots_.size() * 2);
     place({static_cast<uint32_t>(print), static_cast<uint32_t>(print >> 32), id});
     ++used_;
   }
@@ -111,9 +116,9 @@ private:
     while (slots_[at].id != kNotFound) at = (at + 1) & mask;
     slots_[at] = added;
   }
-  void grow() {
+  void resize(size_t slots) {
     const PodVector<Slot> old = std::move(slots_);
-    slots_.resize_uninitialized(old.empty() ? 1024 : old.size() * 2);
+    slots_.resize_uninitialized(slots);
     std::memset(static_cast<void *>(slots_.data()), 0xff, slots_.size() * sizeof(Slot));
     for (const Slot &slot : old)
       if (slot.id != kNotFound) place(slot);

@@ -45,8 +45,19 @@ void Decoder::odd(uint64_t &count, const char *text, uint64_t offset) {
 }
 
 void Decoder::check_result_size(uint64_t more) const {
+  const uint64_t others = profile_.bytes_without_labels();
+  other_bytes_.store(others, std::memory_order_relaxed);
+  check_size(others + label_bytes_.load(std::memory_order_relaxed), more);
+}
+
+void Decoder::check_label_size(uint64_t more) const {
+  check_size(other_bytes_.load(std::memory_order_relaxed) +
+                 label_bytes_.load(std::memory_order_relaxed),
+             more);
+}
+
+void Decoder::check_size(uint64_t bytes, uint64_t more) const {
   const uint64_t limit = options_.context.limits.max_result_bytes;
-  const uint64_t bytes = profile_.bytes();
   if (bytes > limit || more > limit - bytes)
     throw Error{Status::kLimit, fmt::format("the profile needs more than {} bytes", limit)};
 }
