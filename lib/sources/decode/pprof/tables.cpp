@@ -48,7 +48,8 @@ void Decoder::check_result_size(uint64_t more) const {
   const uint64_t limit = options_.context.limits.max_result_bytes;
   const uint64_t bytes = profile_.bytes();
   if (bytes > limit || more > limit - bytes)
-    throw Error{Status::kLimit, fmt::format("the profile needs more than {} bytes", limit)};
+    throw Error{Status::kLimit, fmt::format("the profile needs more than the limit of {}",
+                                            options_.context.limits.result_text())};
 }
 
 void Decoder::check_depth(size_t size, const char *what, uint64_t offset) const {
