@@ -378,6 +378,7 @@ LocationId CollapsedReader::add_frame(std::string_view text) {
     Module module;
     module.path = profile_.intern(frame.module);
     location.module = profile_.add_module(module);
+    location.flags = kModuleInName;
   }
   return profile_.add_location(location, {&line, 1});
 }
