@@ -168,6 +168,8 @@ Bytes zstd_prefix(std::span<const uint8_t> input, size_t max_output) {
     const size_t out_before = out.pos;
     const size_t status = ZSTD_decompressStream(zstd.get(), &out, &in);
     if (ZSTD_isError(status) || (in.pos == in_before && out.pos == out_before)) break;
+    // The library reads formats before zstd 0.8 too: the same frames as in the whole, no others.
+    if (status == 0 && !is_frame_magic(input.subspan(in.pos), kZstdMagic)) break;
   }
   output.resize_uninitialized(out.pos);
   return output;
@@ -245,6 +247,7 @@ Bytes lz4_prefix(std::span<const uint8_t> input, size_t max_output) {
     filled += out_size;
     input = input.subspan(in_size);
     if (in_size == 0 && out_size == 0) break;
+    if (status == 0 && !is_frame_magic(input, kLz4Magic)) break;
   }
   output.resize_uninitialized(filled);
   return output;

@@ -231,6 +231,10 @@ TEST_CASE("a prefix for sniffing: bounded, across members, through damage") {
   CHECK(as_text(inflate_prefix(as_bytes(zstd(text)), 100)) == text.substr(0, 100));
   CHECK(as_text(inflate_prefix(as_bytes(zlib(text)), 100)) == text.substr(0, 100));
   CHECK(inflate_prefix(as_bytes("plain"), 100).empty());
+  // A frame of zstd 0.7 behind: no part of the whole, so none of the prefix.
+  const std::string old{"\x27\xb5\x2f\xfd\0\0\x3a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80", 22};
+  CHECK(as_text(inflate_prefix(as_bytes(zstd("ab") + old + old), 1000)) == "ab");
+  CHECK(as_text(inflate_prefix(as_bytes(zstd("ab") + zstd("cd")), 1000)) == "abcd");
   std::string empties;
   for (int i = 0; i < 100'000; ++i) empties += gzip("");
   CHECK(inflate_prefix(as_bytes(empties), 100).empty());
