@@ -94,7 +94,7 @@ std::string collect(const Source &source) {
 Source deflated(Source source, int window_bits = 15 + 16) {
   return [source, window_bits](const Sink &sink) {
     z_stream stream{};
-    if (deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&stream, 4, Z_DEFLATED, window_bits, 9, Z_DEFAULT_STRATEGY) != Z_OK)
       fail("zlib");
     std::vector<unsigned char> out(1 << 16);
     const auto run = [&](std::string_view piece, int flush) {
@@ -232,8 +232,8 @@ std::vector<Bomb> bombs() {
   };
   // A comment of one letter: the start is that of a profile, so looking at it tells nothing.
   const auto comment = joined({pprof("\x0a\x01\x01\x12\x01\x01", 1),
-                               text_of(varint(6 << 3 | 2) + varint(uint64_t{1} << 30)),
-                               repeated("x", size_t{1} << 30)});
+                               text_of(varint(6 << 3 | 2) + varint(uint64_t{600} << 20)),
+                               repeated("x", size_t{600} << 20)});
   const std::string sample{"\x0a\x01\x01\x12\x01\x01"};
 
   std::vector<Bomb> all;
@@ -248,7 +248,7 @@ std::vector<Bomb> bombs() {
                  PROFCORE_FORMAT_PPROF, limit, "max_inflate_ratio"});
   all.push_back({"gzip in gzip in gzip", deflated(deflated(whole(gzip_zeros, size_t{200} << 20))),
                  PROFCORE_FORMAT_COLLAPSED, limit, "max_inflate_ratio"});
-  all.push_back({"zlib of zeros", deflated(repeated(zeros, size_t{1} << 30), 15),
+  all.push_back({"zlib of zeros", deflated(repeated(zeros, size_t{600} << 20), 15),
                  PROFCORE_FORMAT_PPROF, limit, "max_inflate_ratio"});
   all.push_back({"zstd of zeros", whole(zstd_zeros, kMega), PROFCORE_FORMAT_PPROF, limit,
                  "max_inflate_ratio"});
@@ -262,7 +262,7 @@ std::vector<Bomb> bombs() {
                  {PROFCORE_OK},
                  ""});
 #endif
-  all.push_back({"gzip of a profile with a name of 1 GiB", deflated(comment),
+  all.push_back({"gzip of a profile with a name of 600 MiB", deflated(comment),
                  PROFCORE_FORMAT_UNKNOWN, limit, "max_inflate_ratio"});
   all.push_back({"a million samples without a stack",
                  deflated(pprof("\x12\x01\x01", kMega)),
@@ -296,7 +296,7 @@ std::vector<Bomb> bombs() {
                                      {"comments", 13}}) {
     const std::string one = number == 13 ? std::string{"\x68\x01"} : field(number, "");
     const std::vector<profcore_status> refused{PROFCORE_ERR_LIMIT, PROFCORE_ERR_MALFORMED};
-    all.push_back({name, deflated(joined({pprof(sample, 1), repeated(one, size_t{250} << 20)})),
+    all.push_back({name, deflated(joined({pprof(sample, 1), repeated(one, size_t{150} << 20)})),
                    PROFCORE_FORMAT_PPROF, limit, "max_inflate_ratio"});
     all.push_back({name, thinned(one, 100 * kMega), PROFCORE_FORMAT_PPROF, refused, ""});
     all.push_back({name,
