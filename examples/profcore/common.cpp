@@ -29,7 +29,8 @@ constexpr std::array kInput = {
     Option{"collapsed-type", 0, "T/U", "what collapsed counts are, e.g. cpu/microseconds"},
     Option{"lines", 0, "", "collapsed: every line is one sample and has no count"},
     Option{"threads", 0, "N", "how many threads may decode; default: one per processor"},
-    Option{"max-memory", 0, "MIB", "bound of an inflated input and of the result"},
+    Option{"max-memory", 0, "MIB",
+           "bound of an inflated input and of the result, whatever the input's size"},
 };
 constexpr std::array kFilter = {
     Option{"focus", 0, "REGEX", "only stacks with a matching frame"},
@@ -205,6 +206,9 @@ profcore_context make_context(const Arguments &arguments) {
     const double mib = arguments.number("max-memory", 0, 1, 1 << 24);
     context.max_inflated_bytes = static_cast<uint64_t>(mib) << 20;
     context.max_result_bytes = static_cast<uint64_t>(mib) << 20;
+    // Whoever says how much may be taken does not mean "but less for a small file".
+    context.max_inflate_ratio = UINT64_MAX;
+    context.max_result_ratio = UINT64_MAX;
   }
   const bool show =
       isatty(STDERR_FILENO) == 1 && !arguments.has("quiet") && !arguments.has("no-progress");

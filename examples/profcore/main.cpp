@@ -63,6 +63,8 @@ int run_command(const Command &command, std::span<char *const> words) {
     std::string text = error.what();
     if (error.offset() != PROFCORE_NO_OFFSET && error.status() != PROFCORE_ERR_INVALID_ARGUMENT)
       text += fmt::format(" (at byte {})", error.offset());
+    if (error.status() == PROFCORE_ERR_LIMIT)
+      text += "\nLimits of memory are set by --max-memory MIB.";
     print_error(text);
     return exit_code(error.status());
   } catch (const std::exception &error) {

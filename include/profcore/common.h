@@ -122,12 +122,15 @@ typedef void (*profcore_log_fn)(profcore_log_level level, const char *line, size
                                 void *user);
 
 /** Limits and callbacks, given along with most options. A limit of 0 is the default in brackets;
- * what is over one ends in LIMIT. The struct and its users need to live as long as the call.
+ * what is over one ends in LIMIT, with a message that names it. The ratios allow 64 MiB on top, and
+ * hold for decoding only: with the defaults a megabyte, whatever it inflates to, is refused when it
+ * would take more than about 320 MiB. Who trusts an input may raise them, to UINT64_MAX for none;
+ * the other limits hold besides. The struct and its users need to live as long as the call.
  * @since 0.1 */
 typedef struct profcore_context {
   size_t size;
   uint64_t max_input_bytes;    /**< one input, as it comes [8 GiB] */
-  uint64_t max_inflated_bytes; /**< one input, inflated [4 GiB] */
+  uint64_t max_inflated_bytes; /**< one input, inflated, and zstd's window [4 GiB] */
   uint64_t max_strings;        /**< distinct strings, functions or locations [64 Mi] */
   uint64_t max_samples;        /**< rows [2 Gi] */
   uint64_t max_stack_depth;    /**< frames of one stack [1 Mi] */
@@ -136,7 +139,9 @@ typedef struct profcore_context {
   void *progress_user;
   profcore_log_fn log;
   void *log_user;
-  uint64_t reserved[4];
+  uint64_t max_inflate_ratio; /**< what inflating and decoding hold, per compressed byte [256] */
+  uint64_t max_result_ratio;  /**< a decoded profile, per byte of input, inflated if it was [64] */
+  uint64_t reserved[2];
 } profcore_context;
 
 /** Bytes that a writer made. Immutable. @since 0.1 */

@@ -87,7 +87,8 @@ typedef struct profcore_location {
   uint32_t first_line;
   uint32_t line_count; /**< 0 = not named; `reason` says why */
   profcore_frame_kind kind;
-  uint8_t flags; /**< 1 = several symbols share the address (pprof is_folded) */
+  uint8_t flags; /**< 1 = several symbols share the address (pprof is_folded); 2 = written as
+                    module`name in collapsed text (dtrace), where that is what it was read from */
   profcore_unnamed_reason reason;
   uint8_t reserved;
 } profcore_location;

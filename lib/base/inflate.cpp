@@ -65,9 +65,10 @@ size_t first_guess(const Wrapper &wrapper, std::span<const uint8_t> input, uint6
   return static_cast<size_t>(std::min(std::max<uint64_t>(guess, 256), most));
 }
 
-[[noreturn]] void throw_limit(const char *name, uint64_t limit, uint64_t offset) {
+[[noreturn]] void throw_limit(const char *name, const Limits &limits, uint64_t offset) {
   throw Error{Status::kLimit,
-              fmt::format("the {} data inflates to more than the limit of {} bytes", name, limit),
+              fmt::format("the {} data inflates to more than the limit of {}", name,
+                          limits.inflated_text()),
               offset};
 }
 
@@ -91,7 +92,7 @@ bool stream_member(const Wrapper &wrapper, std::span<const uint8_t> input, size_
     stream.avail_out = static_cast<uInt>(kStreamStep);
     const int status = ::inflate(&stream, Z_NO_FLUSH);
     result.data.resize_uninitialized(filled + kStreamStep - stream.avail_out);
-    if (result.data.size() > limit) throw_limit(wrapper.name, limit, at - stream.avail_in);
+    if (result.data.size() > limit) throw_limit(wrapper.name, context.limits, at - stream.avail_in);
     if (status == Z_STREAM_END) {
       result.consumed = at - stream.avail_in;
       return true;
@@ -139,13 +140,14 @@ InflateResult inflate_members(const Wrapper &wrapper, std::span<const uint8_t> i
                                   &taken, &written);
       if (status != LIBDEFLATE_INSUFFICIENT_SPACE) break;
       const uint64_t most = std::min(limit, filled + most_output(rest.size(), limit));
-      if (result.data.capacity() >= most) throw_limit(wrapper.name, limit, result.consumed);
+      if (result.data.capacity() >= most)
+        throw_limit(wrapper.name, context.limits, result.consumed);
       result.data.reserve(static_cast<size_t>(
           std::min(most, std::max<uint64_t>(uint64_t{result.data.capacity()} * 4, 4096))));
     }
     if (status == LIBDEFLATE_SUCCESS) {
       result.data.resize_uninitialized(result.data.size() + written);
-      if (result.data.size() > limit) throw_limit(wrapper.name, limit, result.consumed);
+      if (result.data.size() > limit) throw_limit(wrapper.name, context.limits, result.consumed);
       result.consumed += taken;
     } else if (!stream_member(wrapper, input, member, context, result)) {
       break;

@@ -48,9 +48,10 @@ bool is_frame_magic(std::span<const uint8_t> input, uint32_t magic) {
   return found == magic || (found & ~uint32_t{15}) == kSkippableMagic;
 }
 
-[[noreturn]] void throw_limit(const char *name, uint64_t limit, uint64_t offset) {
+[[noreturn]] void throw_limit(const char *name, const Limits &limits, uint64_t offset) {
   throw Error{Status::kLimit,
-              fmt::format("the {} data inflates to more than the limit of {} bytes", name, limit),
+              fmt::format("the {} data inflates to more than the limit of {}", name,
+                          limits.inflated_text()),
               offset};
 }
 
@@ -76,11 +77,22 @@ ZstdContext new_zstd() {
   return context;
 }
 
+/// What the library keeps of a frame's output beside the output while it streams; 0 when the header
+/// does not tell (then it refuses the frame, or it is as large as its content).
+uint64_t zstd_window(std::span<const uint8_t> frame) {
+  constexpr uint8_t kSingleSegment = 0x20;
+  if (frame.size() < 6 || load_u32(frame.data()) != kZstdMagic) return 0;
+  if ((frame[4] & kSingleSegment) != 0) return UINT64_MAX;
+  const uint64_t base = uint64_t{1} << (10 + (frame[5] >> 3));
+  return base + base / 8 * (frame[5] & 7);
+}
+
+/// 0 when it is not known or not believed.
 size_t zstd_room(std::span<const uint8_t> frame, uint64_t left) {
   constexpr uint64_t kBestRatio = (128 << 10) / 4; // a block of one repeated byte
   const unsigned long long told = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (told == ZSTD_CONTENTSIZE_UNKNOWN || told == ZSTD_CONTENTSIZE_ERROR) return kStep;
-  if (told / kBestRatio > frame.size() || told > left) return kStep;
+  if (told == ZSTD_CONTENTSIZE_UNKNOWN || told == ZSTD_CONTENTSIZE_ERROR) return 0;
+  if (told / kBestRatio > frame.size() || told > left) return 0;
   return static_cast<size_t>(told) + 64;
 }
 
@@ -110,7 +122,10 @@ InflateResult inflate_zstd_lossy(std::span<const uint8_t> input, const Context &
     }
     ZSTD_inBuffer in{rest.data(), rest.size(), 0};
     ZSTD_DCtx_reset(zstd.get(), ZSTD_reset_session_only);
-    size_t room = zstd_room(rest, limit - result.data.size());
+    const size_t frame_start = result.data.size();
+    size_t room = zstd_room(rest, limit - frame_start);
+    const uint64_t window = room != 0 ? 0 : zstd_window(rest); // with room, it decodes in one go
+    if (room == 0) room = kStep;
     for (size_t steps = 0;; ++steps) {
       const size_t filled = result.data.size();
       result.data.reserve_more(room);
@@ -119,7 +134,8 @@ InflateResult inflate_zstd_lossy(std::span<const uint8_t> input, const Context &
       const size_t status = ZSTD_decompressStream(zstd.get(), &out, &in);
       const uint64_t at = result.consumed + in.pos;
       result.data.resize_uninitialized(filled + out.pos);
-      if (result.data.size() > limit) throw_limit("zstd", limit, at);
+      const uint64_t beside = std::min<uint64_t>(window, result.data.size() - frame_start);
+      if (result.data.size() + beside > limit) throw_limit("zstd", context.limits, at);
       if (ZSTD_isError(status)) {
         if (ZSTD_getErrorCode(status) == ZSTD_error_memory_allocation) throw std::bad_alloc{};
         set_damage(result, "zstd", frame, at,
@@ -152,6 +168,8 @@ Bytes zstd_prefix(std::span<const uint8_t> input, size_t max_output) {
     const size_t out_before = out.pos;
     const size_t status = ZSTD_decompressStream(zstd.get(), &out, &in);
     if (ZSTD_isError(status) || (in.pos == in_before && out.pos == out_before)) break;
+    // The library reads formats before zstd 0.8 too: the same frames as in the whole, no others.
+    if (status == 0 && !is_frame_magic(input.subspan(in.pos), kZstdMagic)) break;
   }
   output.resize_uninitialized(out.pos);
   return output;
@@ -201,7 +219,7 @@ InflateResult inflate_lz4_lossy(std::span<const uint8_t> input, const Context &c
       }
       at += in_size;
       result.data.resize_uninitialized(filled + out_size);
-      if (result.data.size() > limit) throw_limit("lz4", limit, at);
+      if (result.data.size() > limit) throw_limit("lz4", context.limits, at);
       if (status == 0) break;
       if ((at == input.size() && out_size < out_room) || (in_size == 0 && out_size == 0)) {
         set_damage(result, "lz4", frame, at, "is cut short");
@@ -229,6 +247,7 @@ Bytes lz4_prefix(std::span<const uint8_t> input, size_t max_output) {
     filled += out_size;
     input = input.subspan(in_size);
     if (in_size == 0 && out_size == 0) break;
+    if (status == 0 && !is_frame_magic(input, kLz4Magic)) break;
   }
   output.resize_uninitialized(filled);
   return output;

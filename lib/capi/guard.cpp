@@ -60,6 +60,8 @@ ContextAdapter::ContextAdapter(const profcore_context *context) : given_{read_op
   limits.max_samples = limit_or(given_.max_samples, limits.max_samples);
   limits.max_stack_depth = limit_or(given_.max_stack_depth, limits.max_stack_depth);
   limits.max_result_bytes = limit_or(given_.max_result_bytes, limits.max_result_bytes);
+  limits.max_inflate_ratio = limit_or(given_.max_inflate_ratio, limits.max_inflate_ratio);
+  limits.max_result_ratio = limit_or(given_.max_result_ratio, limits.max_result_ratio);
   if (given_.progress != nullptr) {
     context_.progress = forward_progress;
     context_.progress_user = this;

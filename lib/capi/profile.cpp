@@ -53,6 +53,7 @@ void check_reserved(uint32_t value) {
   if (value != 0) invalid("reserved fields must be zero");
 }
 
+constexpr uint8_t kLocationFlags = kIsFolded | kModuleInName;
 constexpr uint32_t kModuleFlags = PROFCORE_MODULE_HAS_FUNCTIONS | PROFCORE_MODULE_HAS_FILENAMES |
                                   PROFCORE_MODULE_HAS_LINE_NUMBERS |
                                   PROFCORE_MODULE_HAS_INLINE_FRAMES;
@@ -258,7 +259,7 @@ profcore_status profcore_profile_add_location(profcore_profile *handle,
     check_id(given.module, profile.modules().size(), "module");
     if (given.kind > PROFCORE_FRAME_LABEL) invalid("unknown frame kind");
     if (given.reason > PROFCORE_UNNAMED_TRUNCATED) invalid("unknown reason");
-    if (given.flags > 1) invalid("unknown flags of a location");
+    if ((given.flags & ~kLocationFlags) != 0) invalid("unknown flags of a location");
     check_reserved(given.reserved);
     const std::span<const Line> span{reinterpret_cast<const Line *>(lines), line_count};
     for (const Line &line : span) {

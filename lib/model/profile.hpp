@@ -79,7 +79,8 @@ enum class UnnamedReason : uint8_t {
 };
 
 enum LocationFlag : uint8_t {
-  kIsFolded = 1, ///< several symbols share the address (pprof's is_folded)
+  kIsFolded = 1,     ///< several symbols share the address (pprof's is_folded)
+  kModuleInName = 2, ///< the source writes module`name for it (dtrace), and so does collapsed text
 };
 
 /// One line of a location. `file` is 0 when it is the function's own.

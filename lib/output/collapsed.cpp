@@ -65,6 +65,18 @@ public:
     return {names_.data() + range.first, range.count};
   }
   StringId intern(std::string_view name) { return strings_.intern(name); }
+  /// The name as it can begin a line: readers skip what looks like a comment ("# 12", "#!", "##").
+  StringId at_line_start(StringId id) {
+    const std::string_view name = strings_[id];
+    if (!name.starts_with('#')) return id;
+    if (name.size() > 1 && name[1] != ' ' && name[1] != '!' && name[1] != '#') return id;
+    std::string changed{name};
+    changed[0] = '_';
+    const size_t before = strings_.size();
+    const StringId other = strings_.intern(changed);
+    if (strings_.size() != before) ++changed_;
+    return other;
+  }
   std::string_view view(StringId id) const { return strings_[id]; }
   uint64_t changed() const { return changed_; }
 
@@ -89,7 +101,8 @@ private:
   StringId name_of(FunctionId function, const Location &location, FrameKind kind) {
     const size_t suffix = with_suffix_ ? suffix_of(kind) : 0;
     const std::string_view name = function_name(profile_, function);
-    if (name.empty()) return make_name({}, location, suffix);
+    const bool has_own_name = name.empty() || (location.flags & kModuleInName) != 0;
+    if (has_own_name) return make_name(name, location, suffix);
     uint32_t &known = by_function_[size_t{function} * kSuffixes + suffix];
     if (known == kNone) known = make_name(name, location, suffix);
     return known;
@@ -97,10 +110,15 @@ private:
 
   StringId make_name(std::string_view name, const Location &location, size_t suffix) {
     text_.clear();
-    if (name.empty())
+    if (name.empty()) {
       append_location_name(profile_, location, text_);
-    else
-      text_ = name;
+    } else {
+      if ((location.flags & kModuleInName) != 0 && location.module != 0) {
+        text_ = profile_.text(profile_.modules()[location.module].path);
+        text_ += '`';
+      }
+      text_ += name;
+    }
     bool is_changed = false;
     for (char &c : text_) {
       const auto byte = static_cast<unsigned char>(c);
@@ -191,7 +209,8 @@ NameTrie build_names(const Profile &profile, size_t type, FrameNames &names,
     if ((node - 1) % kReportEvery == 0) context.report(node - 1, nodes.size() * 2);
     if (used[node] == 0) continue;
     uint32_t at = mapped[nodes[node].parent];
-    for (const StringId name : names.of(nodes[node].location)) at = trie.child(at, name);
+    for (const StringId name : names.of(nodes[node].location))
+      at = trie.child(at, at == 0 ? names.at_line_start(name) : name);
     mapped[node] = at;
     if (sums[node] != 0) trie.add(at, sums[node]);
   }
@@ -308,7 +327,8 @@ uint64_t write_collapsed(const Profile &profile, const CollapsedOptions &options
   if (names.changed() != 0)
     options.context.write_log(
         LogLevel::kWarning,
-        fmt::format("collapsed: {} names held ';' or control characters, written as '_'",
+        fmt::format("collapsed: {} names held ';', control characters or the start of a comment, "
+                    "written as '_'",
                     names.changed()));
   return names.changed();
 }

@@ -30,7 +30,6 @@ VERSION = "0.12.8"
 PROGRAMS = ("inferno-flamegraph", "inferno-diff-folded")
 FRAME = re.compile(r"<g[^>]*><title>(.*?) \(([\d,]+) samples, [^)]*\)</title>"
                    r'<rect [^>]*?y="(\d+)"[^>]*? fg:x="\d+" fg:w="(\d+)"/>', re.DOTALL)
-MODULE = re.compile(r"^[^(){}\"' `]+`(?=0x|\D)")
 KIND = re.compile(r"_\[[kwij01]\]$")
 DIFFS = [("inferno--before.txt", "inferno--after.txt"),
          ("FlameGraph--perf-java-stacks-01-collapsed-kernel.txt",
@@ -119,8 +118,6 @@ def read_our_way(frames, parts):
     """inferno's frames, with the recorded differences taken out."""
     read = collections.Counter()
     for (depth, name), value in frames.items():
-        if "modules" in parts and name.count("`") == 1:
-            name = MODULE.sub("", name)
         if name or "empty" not in parts:
             read[(depth, name)] += value
     return read

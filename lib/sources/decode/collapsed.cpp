@@ -279,10 +279,9 @@ void CollapsedReader::check_limits() const {
     throw Error{Status::kLimit, fmt::format("more than the limit of {} stacks", limits.max_samples),
                 at};
   if (profile_.bytes() > limits.max_result_bytes)
-    throw Error{
-        Status::kLimit,
-        fmt::format("the profile needs more than the limit of {} bytes", limits.max_result_bytes),
-        at};
+    throw Error{Status::kLimit,
+                fmt::format("the profile needs more than the limit of {}", limits.result_text()),
+                at};
 }
 
 void CollapsedReader::line_problem(std::string_view what, std::string_view line) {
@@ -379,6 +378,7 @@ LocationId CollapsedReader::add_frame(std::string_view text) {
     Module module;
     module.path = profile_.intern(frame.module);
     location.module = profile_.add_module(module);
+    location.flags = kModuleInName;
   }
   return profile_.add_location(location, {&line, 1});
 }

@@ -62,8 +62,13 @@ void refuse_by_prefix(std::span<const uint8_t> bytes) {
 }
 
 /// Takes compression off, layer by layer; what was damaged goes to `notes`, or throws when strict.
+///
+/// Whatever the input makes us hold at a time is within max_inflate_ratio of the input as it came:
+/// a layer and the one inflated from it, then the last one and the profile. Counted per layer, the
+/// ratios of nested layers would multiply.
 std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const DecodeOptions &options,
                                      Bytes &storage, std::vector<Note> &notes) {
+  const uint64_t most = Limits::scaled(options.context.limits.max_inflate_ratio, bytes.size());
   std::span<const uint8_t> current = bytes;
   for (int layer = 0; layer <= kMaxCompressionLayers; ++layer) {
     const Compression compression = detect_compression(current);
@@ -75,7 +80,10 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
     constexpr size_t kWorthALook = size_t{64} << 10;
     if (options.format == Format::kUnknown && current.size() >= kWorthALook)
       refuse_by_prefix(current);
-    InflateResult result = inflate_layer(compression, current, options.context);
+    Context context = options.context;
+    context.limits.tighten_inflated(most - std::min<uint64_t>(most, storage.size()),
+                                    "max_inflate_ratio");
+    InflateResult result = inflate_layer(compression, current, context);
     if (!result.damage.empty()) {
       if (options.strict || result.data.empty())
         throw Error{Status::kMalformed, std::move(result.damage), result.damage_offset};
@@ -113,8 +121,9 @@ Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOpt
 
 } // namespace
 
-Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
-  const Limits &limits = options.context.limits;
+Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &given) {
+  DecodeOptions options = given;
+  Limits &limits = options.context.limits;
   if (bytes.size() > limits.max_input_bytes)
     throw Error{Status::kLimit, fmt::format("the input has {} bytes, more than the limit of {}",
                                             bytes.size(), limits.max_input_bytes)};
@@ -122,6 +131,11 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   Bytes storage;
   std::vector<Note> notes;
   const auto plain = inflate_all(bytes, options, storage, notes);
+  limits.tighten_result(Limits::scaled(limits.max_result_ratio, plain.size()), "max_result_ratio");
+  if (!storage.empty()) {
+    const uint64_t most = Limits::scaled(limits.max_inflate_ratio, bytes.size());
+    limits.tighten_result(most - std::min<uint64_t>(most, storage.size()), "max_inflate_ratio");
+  }
   Format format = options.format;
   if (format == Format::kUnknown) {
     const SniffResult seen =

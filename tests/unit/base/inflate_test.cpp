@@ -156,6 +156,32 @@ TEST_CASE("a bomb stops at the limit, quickly and within it") {
   CHECK(inflate_zstd(as_bytes(zstd(fits)), context).size() == fits.size());
 }
 
+TEST_CASE("zstd's window counts, as far as it is filled") {
+  Context context;
+  context.limits.max_inflated_bytes = 32 << 20;
+  const auto streamed = [](size_t zeros, int window_log) {
+    ZSTD_CCtx *zstd = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, window_log);
+    const std::string plain(zeros, '\0');
+    std::string out(ZSTD_compressBound(zeros), '\0');
+    ZSTD_inBuffer in{plain.data(), plain.size(), 0};
+    ZSTD_outBuffer to{out.data(), out.size(), 0};
+    ZSTD_compressStream2(zstd, &to, &in, ZSTD_e_continue); // so that the size is not told
+    CHECK(ZSTD_compressStream2(zstd, &to, &in, ZSTD_e_end) == 0);
+    ZSTD_freeCCtx(zstd);
+    out.resize(to.pos);
+    return out;
+  };
+  for (const int window : {20, 24, 27}) {
+    CHECK(inflate_zstd(as_bytes(streamed(15 << 20, window)), context).size() == 15 << 20);
+    const std::string large = streamed(20 << 20, window);
+    if (window == 20)
+      CHECK(inflate_zstd(as_bytes(large), context).size() == 20 << 20);
+    else
+      CHECK(status_of([&] { inflate_zstd(as_bytes(large), context); }) == Status::kLimit);
+  }
+}
+
 TEST_CASE("zlib and zstd: whole, several frames, cut, damaged") {
   const std::string text = noise(700'000);
   CHECK(is_zlib(as_bytes(zlib(text))));
@@ -205,6 +231,10 @@ TEST_CASE("a prefix for sniffing: bounded, across members, through damage") {
   CHECK(as_text(inflate_prefix(as_bytes(zstd(text)), 100)) == text.substr(0, 100));
   CHECK(as_text(inflate_prefix(as_bytes(zlib(text)), 100)) == text.substr(0, 100));
   CHECK(inflate_prefix(as_bytes("plain"), 100).empty());
+  // A frame of zstd 0.7 behind: no part of the whole, so none of the prefix.
+  const std::string old{"\x27\xb5\x2f\xfd\0\0\x3a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80", 22};
+  CHECK(as_text(inflate_prefix(as_bytes(zstd("ab") + old + old), 1000)) == "ab");
+  CHECK(as_text(inflate_prefix(as_bytes(zstd("ab") + zstd("cd")), 1000)) == "abcd");
   std::string empties;
   for (int i = 0; i < 100'000; ++i) empties += gzip("");
   CHECK(inflate_prefix(as_bytes(empties), 100).empty());

@@ -144,6 +144,95 @@ TEST_CASE("inflating is bounded") {
   CHECK(decode_within(input, context).status == PROFCORE_OK);
 }
 
+TEST_CASE("what an input may take grows with its size") {
+  const auto profile_of = [](size_t letters) {
+    const std::string name(letters, 'x');
+    profcore_profile *made = nullptr;
+    REQUIRE_OK(profcore_profile_new(&made, err));
+    ProfilePtr profile{made};
+    REQUIRE_OK(profcore_profile_add_comment(made, name.data(), name.size(), err));
+    size_t type = 0;
+    REQUIRE_OK(profcore_profile_add_sample_type(made, "samples", "count", &type, err));
+    return write(profile, PROFCORE_OUTPUT_PPROF);
+  };
+  const auto end_of = [](const std::string &bytes, uint64_t profcore_context::*limit,
+                         uint64_t value) {
+    auto context = PROFCORE_INIT(profcore_context);
+    if (limit != nullptr) context.*limit = value;
+    return decode_within({"", bytes, PROFCORE_FORMAT_UNKNOWN}, context);
+  };
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  constexpr uint64_t profcore_context::*kInflate = &profcore_context::max_inflate_ratio;
+
+  // 100 MB in 100 KB: past 256 times and 64 MiB, which holds unless something else is said.
+  const std::string bomb = profile_of(size_t{100} << 20);
+  REQUIRE(bomb.size() * 256 < 36 * kMiB);
+  for (const uint64_t unset : {uint64_t{0}, uint64_t{256}}) {
+    const Outcome outcome = end_of(bomb, kInflate, unset);
+    CHECK(outcome.status == PROFCORE_ERR_LIMIT);
+    CHECK(outcome.message.find("max_inflate_ratio; raise it") != std::string::npos);
+    CHECK(outcome.message.find(std::to_string(bomb.size() * 256 + 64 * kMiB)) != std::string::npos);
+  }
+  // The profile has the letters once more, and both are held at a time.
+  const uint64_t needed = (200 * kMiB - 64 * kMiB) / bomb.size();
+  CHECK(end_of(bomb, kInflate, needed / 2).status == PROFCORE_ERR_LIMIT);
+  CHECK(end_of(bomb, kInflate, needed + needed / 4).status == PROFCORE_OK);
+  CHECK(end_of(bomb, kInflate, UINT64_MAX).status == PROFCORE_OK);
+  // Other limits hold besides, and are named.
+  auto context = PROFCORE_INIT(profcore_context);
+  context.max_inflate_ratio = UINT64_MAX;
+  context.max_inflated_bytes = 90 * kMiB;
+  Outcome outcome = decode_within({"", bomb, PROFCORE_FORMAT_UNKNOWN}, context);
+  CHECK(outcome.status == PROFCORE_ERR_LIMIT);
+  CHECK(outcome.message.find("max_inflated_bytes; raise it") != std::string::npos);
+  // Under 64 MiB no ratio is too high.
+  CHECK(end_of(profile_of(size_t{20} << 20), kInflate, 1).status == PROFCORE_OK);
+
+  // Not compressed: 35 MB of samples that take 16 bytes for 5.
+  std::string samples;
+  profcore_profile *made = nullptr;
+  REQUIRE_OK(profcore_profile_new(&made, err));
+  const ProfilePtr few{made};
+  size_t type = 0;
+  REQUIRE_OK(profcore_profile_add_sample_type(made, "samples", "count", &type, err));
+  auto raw = PROFCORE_INIT(profcore_output_options);
+  raw.gzip_level = -1;
+  profcore_buffer *buffer = nullptr;
+  REQUIRE_OK(profcore_output_profile(made, PROFCORE_OUTPUT_PPROF, &raw, &buffer, err));
+  samples.assign(profcore_buffer_get_data(buffer), profcore_buffer_get_size(buffer));
+  profcore_buffer_free(buffer);
+  constexpr size_t kSamples = 7'000'000;
+  for (size_t i = 0; i < kSamples; ++i) samples += "\x12\x03\x12\x01\x01";
+  context = PROFCORE_INIT(profcore_context);
+  CHECK(decode_within({"", samples, PROFCORE_FORMAT_PPROF}, context).status == PROFCORE_OK);
+  context.max_result_ratio = 1;
+  outcome = decode_within({"", samples, PROFCORE_FORMAT_PPROF}, context);
+  CHECK(outcome.status == PROFCORE_ERR_LIMIT);
+  CHECK(outcome.message.find("max_result_ratio; raise it") != std::string::npos);
+  context.max_result_ratio = UINT64_MAX;
+  context.max_result_bytes = 90 * kMiB;
+  outcome = decode_within({"", samples, PROFCORE_FORMAT_PPROF}, context);
+  CHECK(outcome.status == PROFCORE_ERR_LIMIT);
+  CHECK(outcome.message.find("max_result_bytes; raise it") != std::string::npos);
+}
+
+TEST_CASE("an older caller, whose context ends before the ratios, gets their defaults") {
+  auto context = PROFCORE_INIT(profcore_context);
+  context.max_inflate_ratio = 1; // behind the end that `size` tells
+  context.max_result_ratio = 1;
+  context.size = offsetof(profcore_context, max_inflate_ratio);
+  const std::string name(size_t{100} << 20, 'x');
+  profcore_profile *made = nullptr;
+  REQUIRE_OK(profcore_profile_new(&made, err));
+  const ProfilePtr profile{made};
+  REQUIRE_OK(profcore_profile_add_comment(made, name.data(), name.size(), err));
+  size_t type = 0;
+  REQUIRE_OK(profcore_profile_add_sample_type(made, "samples", "count", &type, err));
+  const std::string bytes = write(profile, PROFCORE_OUTPUT_PPROF);
+  CHECK(decode_within({"", bytes, PROFCORE_FORMAT_UNKNOWN}, context)
+            .message.find(std::to_string(bytes.size() * 256 + (64 << 20))) != std::string::npos);
+}
+
 TEST_CASE("results are bounded: merge, filter, trees, outputs") {
   std::string text;
   for (int i = 0; i < 20000; ++i) text += "main;f" + std::to_string(i) + " 1\n";

@@ -215,6 +215,21 @@ TEST_CASE("equal content, equal ids; the empty ones are 0") {
   CHECK(id == 0);
 }
 
+TEST_CASE("a location whose module is part of its name, as dtrace has it") {
+  Built b = build_by_hand();
+  const profcore_line line{b.inner, 0, 0, 0};
+  profcore_location location{};
+  location.module = b.module;
+  location.flags = 2;
+  uint32_t id = 0;
+  uint32_t stack = 0;
+  REQUIRE_OK(profcore_profile_add_location(b.profile.get(), &location, &line, 1, &id, err));
+  REQUIRE_OK(profcore_profile_add_stack(b.profile.get(), &id, 1, &stack, err));
+  const int64_t values[] = {11, 11};
+  REQUIRE_OK(profcore_profile_add_sample(b.profile.get(), stack, 0, values, 2, 0, err));
+  CHECK(write(b.profile, PROFCORE_OUTPUT_COLLAPSED).find("/usr/bin/a`inner ") != std::string::npos);
+}
+
 TEST_CASE("ids that are not there change nothing") {
   Built b = build_by_hand();
   profcore_profile *profile = b.profile.get();
@@ -237,7 +252,7 @@ TEST_CASE("ids that are not there change nothing") {
     rejected([&](auto err) { return profcore_profile_add_module(profile, &bad, &id, err); });
   for (const profcore_location &bad :
        {profcore_location{1, kBad, 0, 0, 0, 0, 0, 0}, profcore_location{1, 0, 0, 0, 99, 0, 0, 0},
-        profcore_location{1, 0, 0, 0, 0, 2, 0, 0}, profcore_location{1, 0, 0, 0, 0, 0, 99, 0},
+        profcore_location{1, 0, 0, 0, 0, 4, 0, 0}, profcore_location{1, 0, 0, 0, 0, 0, 99, 0},
         profcore_location{1, 0, 0, 0, 0, 0, 0, 1}})
     rejected([&](auto err) {
       return profcore_profile_add_location(profile, &bad, nullptr, 0, &id, err);

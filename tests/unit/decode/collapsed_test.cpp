@@ -1,3 +1,5 @@
+#include "model/operations.hpp"
+#include "output/output.hpp"
 #include "sources/decode/decode.hpp"
 
 #include <doctest/doctest.h>
@@ -45,6 +47,23 @@ Error error_of(std::string_view text, const DecodeOptions &options = {}) {
 }
 
 } // namespace
+
+TEST_CASE("dtrace's module`function comes back as it was, also through merging") {
+  const std::string text = "genunix`as_fault+0x36a;unix`trap 3\n"
+                           "libc.so.1`read;genunix`read;read 4\n"
+                           "unix`trap;List`1.Add;trap 2\n";
+  const auto written = [](const Profile &profile) {
+    Buffer out;
+    write_collapsed(profile, {}, out);
+    return std::string{out.data(), out.size()};
+  };
+  const Profile profile = decode_text(text);
+  CHECK(written(profile) == text);
+  const Profile *twice[] = {&profile, &profile};
+  CHECK(written(merge(twice)) == "genunix`as_fault+0x36a;unix`trap 6\n"
+                                 "libc.so.1`read;genunix`read;read 8\n"
+                                 "unix`trap;List`1.Add;trap 4\n");
+}
 
 TEST_CASE("lines become rows; blanks, CRLF, tabs, BOM and comments are no part of them") {
   const Profile profile = decode_text("\xef\xbb\xbf"

@@ -78,6 +78,39 @@ TEST_CASE("separators inside names are replaced and counted") {
   CHECK(changed == 2);
 }
 
+TEST_CASE("no line begins as a comment does") {
+  Maker maker;
+  maker.add({"#"}, 1);
+  maker.add({"# a", "# b"}, 2);
+  maker.add({"##"}, 3);
+  maker.add({"#!x", "#"}, 4);
+  maker.add({"#new", "##"}, 5);
+  uint64_t changed = 0;
+  CHECK(maker.text(&changed) == "#new;## 5\n_ 1\n_ a;# b 2\n_!x;# 4\n_# 3\n");
+  CHECK(changed == 4);
+}
+
+TEST_CASE("a module goes before the name where the source has it there, and only there") {
+  Maker maker;
+  Profile &profile = maker.profile;
+  Module module;
+  module.path = profile.intern("lib;c.so");
+  const ModuleId in = profile.add_module(module);
+  const LocationId plain = maker.location("f", 1);
+  std::vector<LocationId> path{plain};
+  const Line line = profile.lines_of(plain)[0];
+  for (const uint8_t flags : {uint8_t{kModuleInName}, uint8_t{0}})
+    for (const ModuleId where : {in, ModuleId{0}}) {
+      Location at;
+      at.module = where;
+      at.flags = flags;
+      path.push_back(profile.add_location(at, {&line, 1}));
+    }
+  const int64_t value = 1;
+  profile.add_sample(profile.stacks.add_root_first(path), 0, {&value, 1});
+  CHECK(maker.text() == "f;lib_c.so`f;f;f;f 1\n");
+}
+
 TEST_CASE("inlined lines come out outermost first, with kinds on request") {
   Maker maker;
   Profile &profile = maker.profile;

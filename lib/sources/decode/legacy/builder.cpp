@@ -63,7 +63,7 @@ void ProfileBuilder::checkpoint(uint64_t offset) const {
   if (profile.bytes() + addresses_.bytes() + address_index_.bytes() + name_lines_.bytes() >
       limits.max_result_bytes)
     throw Error{Status::kLimit,
-                fmt::format("the profile takes more than {} bytes", limits.max_result_bytes),
+                fmt::format("the profile needs more than the limit of {}", limits.result_text()),
                 offset};
   check_table_size(profile.strings.size(), "strings");
   check_table_size(profile.functions().size(), "functions");

@@ -117,10 +117,10 @@ void Decoder::scan_small_field(const WireField &field) {
     expect_type(field, WireType::kVarint);
     return {field.value, field.offset};
   };
-  // A byte or two of input each: not bounded by anything else.
+  // A byte or two of input each: not bounded by anything else. A list that is full is about to be
+  // copied into one of twice its size.
   const auto check_size = [&](const auto &list) {
-    if (list.size() * sizeof list[0] >= options_.context.limits.max_result_bytes)
-      check_result_size(list.size() * sizeof list[0]);
+    if (list.size() == list.capacity()) check_result_size(list.capacity() * 3 * sizeof list[0]);
   };
   switch (field.number) {
   case kSampleType:

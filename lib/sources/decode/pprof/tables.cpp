@@ -59,7 +59,8 @@ void Decoder::check_label_size(uint64_t more) const {
 void Decoder::check_size(uint64_t bytes, uint64_t more) const {
   const uint64_t limit = options_.context.limits.max_result_bytes;
   if (bytes > limit || more > limit - bytes)
-    throw Error{Status::kLimit, fmt::format("the profile needs more than {} bytes", limit)};
+    throw Error{Status::kLimit, fmt::format("the profile needs more than the limit of {}",
+                                            options_.context.limits.result_text())};
 }
 
 void Decoder::check_depth(size_t size, const char *what, uint64_t offset) const {
