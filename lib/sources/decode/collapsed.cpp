@@ -4,16 +4,24 @@
 // that does not fit the cache. Three things are done about it:
 // - the bytes that a line shares with the line before, up to a frame's end, give the frames and
 //   stacks of that line's path again without any look-up (sorted files share most of their bytes);
-// - a frame's text is parsed and interned once per distinct text, by one hash over its bytes;
+// - a frame's text is parsed and interned once per distinct text, by one hash over its bytes. The
+//   texts are kept packed, away from the input: four thousand names that are spread over it are
+//   as many pages and miss the cache at every look-up. All frames of a batch are looked up
+//   together, for the same reason as stacks;
 // - lines are taken 32 at a time and walked down the trie side by side, level by level. A look-up
 //   depends on the one above it in its own line but on none in other lines, so prefetching a whole
 //   level at once overlaps the cache misses. A frame that several lines of the batch share is one
 //   task, made by the first of them.
 //
+// A file is decoded while it is read, through a window that stays in the cache: filling fresh memory
+// with the whole of it takes longer than all the splitting. Nothing points into the window for
+// longer than a batch, but the line before, which is copied when the window moves on.
+//
 // Cost: linear in bytes, for lines of any length and stacks of any depth.
 
-#include "base/hash.hpp"
+#include "base/inflate.hpp"
 #include "base/utf8.hpp"
+#include "sources/decode/collapsed_frames.hpp"
 #include "sources/decode/collapsed_text.hpp"
 #include "sources/decode/decode.hpp"
 
@@ -35,31 +43,6 @@ uint64_t load_u64(const char *at) noexcept {
   uint64_t value;
   std::memcpy(&value, at, sizeof value);
   return value;
-}
-
-/// Sixteen bytes a multiplication, keyed by a seed that input cannot know. No read past the end.
-uint64_t hash_text(const char *text, size_t size, uint64_t seed) noexcept {
-  const auto mix = [](uint64_t a, uint64_t b) {
-    const uint128_t product = static_cast<uint128_t>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-  };
-  const uint64_t other = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-  uint64_t hash = seed ^ size;
-  if (size >= 16) {
-    size_t at = 0;
-    for (; at + 16 < size; at += 16)
-      hash = mix(load_u64(text + at) ^ other, load_u64(text + at + 8) ^ hash);
-    return mix(load_u64(text + size - 16) ^ other, load_u64(text + size - 8) ^ hash) ^ hash;
-  }
-  uint64_t low = 0;
-  uint64_t high = 0;
-  if (size >= 8) {
-    low = load_u64(text);
-    high = load_u64(text + size - 8);
-  } else {
-    std::memcpy(&low, text, size);
-  }
-  return mix(low ^ other, high ^ hash) ^ hash;
 }
 
 size_t common_prefix(std::string_view a, std::string_view b) noexcept {
@@ -103,6 +86,12 @@ std::string excerpt(std::string_view text) {
   return shown;
 }
 
+struct NewFrame {
+  std::string_view text;
+  uint64_t hash;
+  uint32_t task;
+};
+
 struct Row {
   uint32_t task;
   int64_t value;
@@ -121,20 +110,27 @@ struct Walk {
 class CollapsedReader {
 public:
   CollapsedReader(std::span<const uint8_t> bytes, const DecodeOptions &options)
-      : text_{reinterpret_cast<const char *>(bytes.data()), bytes.size()}, options_{options},
-        seed_{random_hash_seed()} {}
+      : window_{reinterpret_cast<const char *>(bytes.data()), bytes.size()}, rest_{window_},
+        expected_{bytes.size()}, options_{options} {}
+  CollapsedReader(Bytes head, InputStream &input, const DecodeOptions &options)
+      : input_{&input}, buffer_{std::move(head)}, expected_{input.expected()}, options_{options} {
+    show_buffer(0);
+  }
 
   Profile read();
 
 private:
-  bool has_two_counts() const;
+  void show_buffer(uint64_t offset);
+  bool read_more();
+  bool take_line(std::string_view &line);
+  bool has_two_counts();
   void add_columns();
   void reserve();
   void read_line(std::string_view line);
   void read_stack(std::string_view stack, int64_t value, int64_t base);
   int64_t value_of(const CollapsedCount &count, std::string_view line);
-  LocationId intern_frame(std::string_view text);
   LocationId add_frame(std::string_view text);
+  void intern_frames();
   uint32_t task_of_path(size_t depth);
   void merge_into_last(int64_t value, int64_t base);
   void flush();
@@ -142,37 +138,40 @@ private:
   void check_limits() const;
   void line_problem(std::string_view what, std::string_view line);
   uint64_t offset_of(std::string_view part) const {
-    return static_cast<uint64_t>(part.data() - text_.data());
+    return window_offset_ + static_cast<uint64_t>(part.data() - window_.data());
   }
 
-  struct FrameText {
-    const char *text;
-    size_t size;
-    LocationId location;
-  };
   struct PathEntry {
     size_t end;    ///< of the frame, in bytes from the stack's start
     uint32_t task; ///< kNoTask: `stack` is known
     StackId stack;
   };
 
-  std::string_view text_;
+  // What of the text is in memory, and what of that is not read yet. Without an input the window is
+  // the whole text.
+  InputStream *input_ = nullptr;
+  Bytes buffer_;
+  std::string_view window_;
+  std::string_view rest_;
+  uint64_t window_offset_ = 0;
+  uint64_t expected_; ///< size of the text, a hint
+
   const DecodeOptions &options_;
-  uint64_t seed_;
   Profile profile_;
   bool differential_ = false;
   int64_t scale_ = 1;
 
-  PodVector<FrameText> frames_;
-  InternIndex frame_index_;
+  CollapsedFrames frames_;
 
-  std::string_view last_stack_; ///< of the line before, as text
+  std::string_view last_stack_;    ///< of the line before, as text
+  PodVector<char> last_stack_copy_; ///< where it is once the window has moved on
   bool has_last_ = false;
   PodVector<PathEntry> path_; ///< of the line before
 
   // The batch. Task 0 is the root.
   PodVector<LocationId> task_locations_;
   PodVector<StackId> task_stacks_;
+  PodVector<NewFrame> new_frames_; ///< whose tasks wait for their locations
   PodVector<Walk> walks_;
   PodVector<Row> rows_;
 
@@ -187,12 +186,70 @@ private:
   uint64_t reported_at_ = 0;
 };
 
-bool CollapsedReader::has_two_counts() const {
+void CollapsedReader::show_buffer(uint64_t offset) {
+  window_ = {reinterpret_cast<const char *>(buffer_.data()), buffer_.size()};
+  rest_ = window_;
+  window_offset_ = offset;
+}
+
+/// Moves the window on: what is left of it goes to its front and the input fills it up. When that
+/// is more than half of it, it grows, so that a line of any length is moved and searched a number
+/// of times that does not grow with its length. False at the end of the text.
+bool CollapsedReader::read_more() {
+  if (input_ == nullptr) return false;
+  intern_frames();
+  if (last_stack_.data() != last_stack_copy_.data()) {
+    last_stack_copy_.clear();
+    last_stack_copy_.append({last_stack_.data(), last_stack_.size()});
+    last_stack_ = {last_stack_copy_.data(), last_stack_copy_.size()};
+  }
+  const uint64_t offset = offset_of(rest_);
+  const size_t kept = rest_.size();
+  std::memmove(buffer_.data(), rest_.data(), kept);
+  if (kept > buffer_.capacity() / 2) buffer_.reserve(buffer_.capacity() * 2);
+  buffer_.resize_uninitialized(buffer_.capacity());
+  size_t filled = kept;
+  while (filled < buffer_.size()) {
+    const size_t got = input_->read_some(buffer_.data() + filled, buffer_.size() - filled);
+    if (got == 0) {
+      input_ = nullptr;
+      break;
+    }
+    filled += got;
+    options_.context.report(reported_at_, std::max(expected_, reported_at_));
+  }
+  buffer_.resize_uninitialized(filled);
+  show_buffer(offset);
+  return filled > kept;
+}
+
+/// The next line, without its end. False at the end of the text.
+bool CollapsedReader::take_line(std::string_view &line) {
+  for (;;) {
+    const void *found = rest_.empty() ? nullptr : std::memchr(rest_.data(), '\n', rest_.size());
+    if (found == nullptr && read_more()) continue;
+    if (rest_.empty()) return false;
+    const size_t end = found == nullptr
+                           ? rest_.size()
+                           : static_cast<size_t>(static_cast<const char *>(found) - rest_.data());
+    line = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return true;
+  }
+}
+
+bool CollapsedReader::has_two_counts() {
   constexpr int kLinesToSee = 1000;
-  std::string_view rest = text_;
+  std::string_view rest = rest_;
   int seen = 0;
-  while (!rest.empty() && seen < kLinesToSee) {
+  while (seen < kLinesToSee) {
     const size_t end = std::min(rest.find('\n'), rest.size());
+    if (end == rest.size() && read_more()) {
+      rest = rest_;
+      seen = 0;
+      continue;
+    }
+    if (rest.empty()) break;
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
@@ -218,33 +275,29 @@ void CollapsedReader::add_columns() {
 
 void CollapsedReader::reserve() {
   constexpr size_t kLook = 1 << 16;
-  if (text_.size() < 16 * kLook) return;
-  const auto head = text_.substr(0, kLook);
+  if (expected_ < 16 * kLook) return;
+  const auto head = rest_.substr(0, kLook);
   const auto newlines = static_cast<size_t>(std::count(head.begin(), head.end(), '\n'));
-  const uint64_t rows = static_cast<uint64_t>(text_.size()) / kLook * (newlines + 1);
-  profile_.reserve_samples(static_cast<size_t>(std::min<uint64_t>(rows, text_.size() / 8)));
+  const uint64_t rows = expected_ / kLook * (newlines + 1);
+  profile_.reserve_samples(static_cast<size_t>(std::min<uint64_t>(rows, expected_ / 8)));
 }
 
 Profile CollapsedReader::read() {
   add_columns();
   reserve();
-  std::string_view rest = text_;
-  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+  if (rest_.starts_with("\xef\xbb\xbf")) rest_.remove_prefix(3);
   task_locations_.push_back(0);
   task_stacks_.push_back(0);
-  while (!rest.empty()) {
-    const void *found = std::memchr(rest.data(), '\n', rest.size());
-    const size_t end = found == nullptr
-                           ? rest.size()
-                           : static_cast<size_t>(static_cast<const char *>(found) - rest.data());
+  std::string_view line;
+  while (take_line(line)) {
     ++line_number_;
-    read_line(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const uint64_t done = offset_of(rest);
+    read_line(line);
+    const uint64_t done = offset_of(rest_);
     if (done - reported_at_ >= kReportBytes) {
       reported_at_ = done;
+      intern_frames();
       check_limits();
-      options_.context.report(done, text_.size());
+      options_.context.report(done, std::max(expected_, done));
     }
   }
   flush();
@@ -383,20 +436,13 @@ LocationId CollapsedReader::add_frame(std::string_view text) {
   return profile_.add_location(location, {&line, 1});
 }
 
-LocationId CollapsedReader::intern_frame(std::string_view text) {
-  const uint32_t id = frame_index_.find_or_insert(
-      hash_text(text.data(), text.size(), seed_),
-      [&](uint32_t other) {
-        const FrameText &frame = frames_[other];
-        return frame.size == text.size() && std::memcmp(frame.text, text.data(), text.size()) == 0;
-      },
-      [&] {
-        if (frames_.size() >= UINT32_MAX - 1)
-          throw Error{Status::kLimit, "more than 4294967294 distinct frames"};
-        frames_.push_back({text.data(), text.size(), add_frame(text)});
-        return static_cast<uint32_t>(frames_.size() - 1);
-      });
-  return frames_[id].location;
+void CollapsedReader::intern_frames() {
+  for (NewFrame &frame : new_frames_) frame.hash = frames_.hash_and_prefetch(frame.text);
+  for (const NewFrame &frame : new_frames_) frames_.prefetch_text(frame.hash);
+  for (const NewFrame &frame : new_frames_)
+    task_locations_[frame.task] =
+        frames_.find_or_add(frame.text, frame.hash, [&] { return add_frame(frame.text); });
+  new_frames_.clear();
 }
 
 /// The task that gives the stack of the first `depth` frames of the path.
@@ -458,9 +504,10 @@ void CollapsedReader::read_stack(std::string_view stack, int64_t value, int64_t 
       throw Error{Status::kLimit,
                   fmt::format("line {}: more than the limit of {} frames", line_number_, max_depth),
                   offset_of(stack)};
-    const LocationId location = intern_frame(stack.substr(at, end - at));
-    path_.push_back({end, static_cast<uint32_t>(task_locations_.size()), 0});
-    task_locations_.push_back(location);
+    const auto task = static_cast<uint32_t>(task_locations_.size());
+    new_frames_.push_back({stack.substr(at, end - at), 0, task});
+    path_.push_back({end, task, 0});
+    task_locations_.push_back(0);
     at = end + 1;
   }
   task_stacks_.resize_uninitialized(task_locations_.size());
@@ -501,6 +548,7 @@ void CollapsedReader::walk_batch() {
 
 void CollapsedReader::flush() {
   if (rows_.empty()) return;
+  intern_frames();
   walk_batch();
   const size_t first = profile_.append_rows_uninitialized(rows_.size());
   const auto stacks = profile_.sample_stacks().subspan(first);
@@ -529,6 +577,10 @@ void CollapsedReader::flush() {
 
 Profile decode_collapsed(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   return CollapsedReader{bytes, options}.read();
+}
+
+Profile decode_collapsed(Bytes head, InputStream &input, const DecodeOptions &options) {
+  return CollapsedReader{std::move(head), input, options}.read();
 }
 
 } // namespace profcore
