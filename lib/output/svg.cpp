@@ -32,24 +32,24 @@ public:
     if (tree.size() == 0 || widths[0] == 0) return;
     const double graph_width = static_cast<double>(options.width) - 2 * kMargin;
     const double scale = graph_width / static_cast<double>(widths[0]);
-    PodVector<double> next; // where the next child of a node starts
-    next.resize(tree.size());
-    next[0] = kMargin;
+    PodVector<double> next; // by depth: where the next child of the open node above starts
+    next.resize(2, kMargin);
     bars.push_back({0, kMargin, graph_width});
     for (uint32_t node = 1; node < tree.size();) {
       if (node % kReportEvery == 0) options.context.report(node, tree.size() * 2);
       const double width = static_cast<double>(widths[node]) * scale;
-      double &at = next[tree.parent[node]];
-      const double x = at;
-      at += width;
+      const uint32_t depth = tree.depth[node];
+      const double x = next[depth];
+      next[depth] = x + width;
       if (width <= 0 || width < options.min_width_px) {
         (width <= 0 ? without_width : left_out) += tree.subtree_end[node] - node;
         node = tree.subtree_end[node];
         continue;
       }
-      next[node] = x;
+      if (next.size() < size_t{depth} + 2) next.push_back(x);
+      next[depth + 1] = x;
       bars.push_back({node, x, width});
-      deepest = std::max(deepest, tree.depth[node]);
+      deepest = std::max(deepest, depth);
       ++node;
     }
   }

@@ -5,17 +5,15 @@
 // - the bytes that a line shares with the line before, up to a frame's end, give the frames and
 //   stacks of that line's path again without any look-up (sorted files share most of their bytes);
 // - a frame's text is parsed and interned once per distinct text, by one hash over its bytes. The
-//   texts are kept packed, away from the input: four thousand names that are spread over it are
-//   as many pages and miss the cache at every look-up. All frames of a batch are looked up
-//   together, for the same reason as stacks;
+//   texts are kept packed, away from the input: spread over it they would miss the cache;
 // - lines are taken 32 at a time and walked down the trie side by side, level by level. A look-up
 //   depends on the one above it in its own line but on none in other lines, so prefetching a whole
 //   level at once overlaps the cache misses. A frame that several lines of the batch share is one
 //   task, made by the first of them.
 //
 // A file is decoded while it is read, through a window that stays in the cache: filling fresh memory
-// with the whole of it takes longer than all the splitting. Nothing points into the window for
-// longer than a batch, but the line before, which is copied when the window moves on.
+// with the whole of it takes longer than all the splitting. Nothing points into the window but the
+// line before, which is copied when the window moves on.
 //
 // Cost: linear in bytes, for lines of any length and stacks of any depth.
 
@@ -26,9 +24,13 @@
 #include "sources/decode/decode.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace profcore {
 namespace {
@@ -43,6 +45,22 @@ uint64_t load_u64(const char *at) noexcept {
   uint64_t value;
   std::memcpy(&value, at, sizeof value);
   return value;
+}
+
+/// Where the frame that begins at `at` ends. Frames are short: calling memchr costs more than the
+/// search.
+size_t frame_end(std::string_view stack, size_t at) noexcept {
+#if defined(__SSE2__)
+  const __m128i separators = _mm_set1_epi8(';');
+  for (; at + 16 <= stack.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(stack.data() + at));
+    const auto hits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, separators)));
+    if (hits != 0) return at + static_cast<size_t>(std::countr_zero(hits));
+  }
+#endif
+  const void *found = std::memchr(stack.data() + at, ';', stack.size() - at);
+  return found == nullptr ? stack.size()
+                          : static_cast<size_t>(static_cast<const char *>(found) - stack.data());
 }
 
 size_t common_prefix(std::string_view a, std::string_view b) noexcept {
@@ -86,12 +104,6 @@ std::string excerpt(std::string_view text) {
   return shown;
 }
 
-struct NewFrame {
-  std::string_view text;
-  uint64_t hash;
-  uint32_t task;
-};
-
 struct Row {
   uint32_t task;
   int64_t value;
@@ -130,7 +142,6 @@ private:
   void read_stack(std::string_view stack, int64_t value, int64_t base);
   int64_t value_of(const CollapsedCount &count, std::string_view line);
   LocationId add_frame(std::string_view text);
-  void intern_frames();
   uint32_t task_of_path(size_t depth);
   void merge_into_last(int64_t value, int64_t base);
   void flush();
@@ -171,7 +182,6 @@ private:
   // The batch. Task 0 is the root.
   PodVector<LocationId> task_locations_;
   PodVector<StackId> task_stacks_;
-  PodVector<NewFrame> new_frames_; ///< whose tasks wait for their locations
   PodVector<Walk> walks_;
   PodVector<Row> rows_;
 
@@ -197,7 +207,6 @@ void CollapsedReader::show_buffer(uint64_t offset) {
 /// of times that does not grow with its length. False at the end of the text.
 bool CollapsedReader::read_more() {
   if (input_ == nullptr) return false;
-  intern_frames();
   if (last_stack_.data() != last_stack_copy_.data()) {
     last_stack_copy_.clear();
     last_stack_copy_.append({last_stack_.data(), last_stack_.size()});
@@ -295,7 +304,6 @@ Profile CollapsedReader::read() {
     const uint64_t done = offset_of(rest_);
     if (done - reported_at_ >= kReportBytes) {
       reported_at_ = done;
-      intern_frames();
       check_limits();
       options_.context.report(done, std::max(expected_, done));
     }
@@ -436,15 +444,6 @@ LocationId CollapsedReader::add_frame(std::string_view text) {
   return profile_.add_location(location, {&line, 1});
 }
 
-void CollapsedReader::intern_frames() {
-  for (NewFrame &frame : new_frames_) frame.hash = frames_.hash_and_prefetch(frame.text);
-  for (const NewFrame &frame : new_frames_) frames_.prefetch_text(frame.hash);
-  for (const NewFrame &frame : new_frames_)
-    task_locations_[frame.task] =
-        frames_.find_or_add(frame.text, frame.hash, [&] { return add_frame(frame.text); });
-  new_frames_.clear();
-}
-
 /// The task that gives the stack of the first `depth` frames of the path.
 uint32_t CollapsedReader::task_of_path(size_t depth) {
   if (depth == 0) return 0;
@@ -495,19 +494,16 @@ void CollapsedReader::read_stack(std::string_view stack, int64_t value, int64_t 
   path_.resize_uninitialized(shared);
   const uint64_t max_depth = options_.context.limits.max_stack_depth;
   while (at < stack.size()) {
-    const void *found = std::memchr(stack.data() + at, ';', stack.size() - at);
-    const size_t end = found == nullptr
-                           ? stack.size()
-                           : static_cast<size_t>(static_cast<const char *>(found) - stack.data());
+    const size_t end = frame_end(stack, at);
     if (end == at) ++empty_frames_;
     if (path_.size() >= max_depth)
       throw Error{Status::kLimit,
                   fmt::format("line {}: more than the limit of {} frames", line_number_, max_depth),
                   offset_of(stack)};
     const auto task = static_cast<uint32_t>(task_locations_.size());
-    new_frames_.push_back({stack.substr(at, end - at), 0, task});
+    const std::string_view text = stack.substr(at, end - at);
     path_.push_back({end, task, 0});
-    task_locations_.push_back(0);
+    task_locations_.push_back(frames_.find_or_add(text, [&] { return add_frame(text); }));
     at = end + 1;
   }
   task_stacks_.resize_uninitialized(task_locations_.size());
@@ -548,7 +544,6 @@ void CollapsedReader::walk_batch() {
 
 void CollapsedReader::flush() {
   if (rows_.empty()) return;
-  intern_frames();
   walk_batch();
   const size_t first = profile_.append_rows_uninitialized(rows_.size());
   const auto stacks = profile_.sample_stacks().subspan(first);

@@ -14,8 +14,8 @@ namespace profcore {
 /// The distinct frame texts of a collapsed file and what each became.
 ///
 /// Texts are copied one behind the other, each after its size and location, and the index gives the
-/// place, so a look-up touches two lines: the slot, and the entry with its text. In steps, so that
-/// those misses of many frames overlap.
+/// place, so a look-up touches little memory, and close together: the slot, and the entry with its
+/// text.
 class CollapsedFrames {
 public:
   CollapsedFrames() : seed_{random_hash_seed()} {}
@@ -23,23 +23,10 @@ public:
   size_t size() const noexcept { return index_.size(); }
   size_t bytes() const noexcept { return entries_.bytes() + index_.bytes(); }
 
-  uint64_t hash_and_prefetch(std::string_view text) const noexcept {
-    const uint64_t hash = hash_text(text.data(), text.size(), seed_);
-    index_.prefetch(hash);
-    return hash;
-  }
-  void prefetch_text(uint64_t hash) const noexcept {
-    const uint32_t place = index_.candidate(hash);
-    if (place == InternIndex::kNotFound) return;
-    const char *const entry = at(place);
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + kLine);
-  }
   /// `make()` gives the location of a text that is new.
-  template <class Make>
-  LocationId find_or_add(std::string_view text, uint64_t hash, Make &&make) {
+  template <class Make> LocationId find_or_add(std::string_view text, Make &&make) {
     const uint32_t place = index_.find_or_insert(
-        hash,
+        hash_text(text.data(), text.size(), seed_),
         [&](uint32_t other) {
           const char *const entry = at(other);
           return head_of(entry).size == text.size() &&
@@ -55,7 +42,6 @@ private:
     LocationId location;
     uint32_t reserved;
   };
-  static constexpr size_t kLine = 64;
   static constexpr size_t kAlign = 8; ///< places count in these, so 32 bits reach 32 GB
 
   /// Sixteen bytes a multiplication, keyed by a seed that input cannot know. No read past the end.
