@@ -70,6 +70,8 @@ public:
   }
 
   void write() {
+    constexpr size_t kUsualBar = 192; // bytes
+    output_.reserve_more(layout_.bars.size() * kUsualBar);
     write_head();
     for (size_t i = 0; i < layout_.bars.size(); ++i) {
       if (i % kReportEvery == 0)

@@ -284,11 +284,15 @@ void CollapsedReader::add_columns() {
 
 void CollapsedReader::reserve() {
   constexpr size_t kLook = 1 << 16;
+  constexpr size_t kMostReserved = 1 << 18; // 4 MB of slots
   if (expected_ < 16 * kLook) return;
   const auto head = rest_.substr(0, kLook);
   const auto newlines = static_cast<size_t>(std::count(head.begin(), head.end(), '\n'));
   const uint64_t rows = expected_ / kLook * (newlines + 1);
-  profile_.reserve_samples(static_cast<size_t>(std::min<uint64_t>(rows, expected_ / 8)));
+  const auto bounded = static_cast<size_t>(std::min<uint64_t>(rows, expected_ / 8));
+  profile_.reserve_samples(bounded);
+  // Most lines of most files branch off once; but the size is a hint and a line may be a repeat.
+  profile_.stacks.reserve_index(std::min(bounded / 2, kMostReserved));
 }
 
 Profile CollapsedReader::read() {
@@ -517,7 +521,9 @@ void CollapsedReader::read_stack(std::string_view stack, int64_t value, int64_t 
 void CollapsedReader::walk_batch() {
   StackTrie &stacks = profile_.stacks;
   size_t active = walks_.size();
-  for (size_t depth = 0; active > 0; ++depth) {
+  size_t first = SIZE_MAX;
+  for (const Walk &walk : walks_) first = std::min(first, walk.depth);
+  for (size_t depth = first; active > 0; ++depth) {
     for (size_t i = 0; i < active; ++i) {
       Walk &walk = walks_[i];
       if (walk.depth != depth) continue;
