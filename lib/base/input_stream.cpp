@@ -48,9 +48,9 @@ InputStream::InputStream(int fd, bool owned, std::string name, const Context &co
     : fd_{fd}, owned_{owned}, name_{std::move(name)}, limit_{context.limits.max_input_bytes} {}
 
 InputStream::InputStream(InputStream &&other) noexcept
-    : fd_{other.fd_}, owned_{std::exchange(other.owned_, false)}, is_regular_{other.is_regular_},
-      name_{std::move(other.name_)}, limit_{other.limit_}, expected_{other.expected_},
-      position_{other.position_} {}
+    : fd_{other.fd_}, owned_{std::exchange(other.owned_, false)},
+      is_regular_{other.is_regular_}, name_{std::move(other.name_)}, limit_{other.limit_},
+      expected_{other.expected_}, position_{other.position_} {}
 
 InputStream::~InputStream() {
   if (owned_) ::close(fd_);

@@ -7,8 +7,8 @@ namespace profcore {
 
 /// Widths for drawing: a node's total, but never negative and never less than its children's widths
 /// together (sums with negative members, saturated sums), so that children fit inside parents.
-/// One reverse pass over the preorder, in which the children's sum of the open node of each depth is
-/// all there is to keep.
+/// One reverse pass over the preorder, in which the children's sum of the open node of each depth
+/// is all there is to keep.
 inline PodVector<int64_t> layout_widths(const FlameTree &tree, const PodVector<int64_t> &totals) {
   PodVector<int64_t> widths;
   PodVector<int64_t> sums;

@@ -11,9 +11,9 @@
 //   level at once overlaps the cache misses. A frame that several lines of the batch share is one
 //   task, made by the first of them.
 //
-// A file is decoded while it is read, through a window that stays in the cache: filling fresh memory
-// with the whole of it takes longer than all the splitting. Nothing points into the window but the
-// line before, which is copied when the window moves on.
+// A file is decoded while it is read, through a window that stays in the cache: filling fresh
+// memory with the whole of it takes longer than all the splitting. Nothing points into the window
+// but the line before, which is copied when the window moves on.
 //
 // Cost: linear in bytes, for lines of any length and stacks of any depth.
 
@@ -174,7 +174,7 @@ private:
 
   CollapsedFrames frames_;
 
-  std::string_view last_stack_;    ///< of the line before, as text
+  std::string_view last_stack_;     ///< of the line before, as text
   PodVector<char> last_stack_copy_; ///< where it is once the window has moved on
   bool has_last_ = false;
   PodVector<PathEntry> path_; ///< of the line before

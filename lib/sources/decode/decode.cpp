@@ -140,7 +140,8 @@ Profile decode(InputStream &input, const DecodeOptions &options) {
     options.context.report(0, input.expected());
   }
   head.resize_uninitialized(filled);
-  if (!ended && is_plain_collapsed(head.span(), std::max<uint64_t>(filled, input.expected()), options))
+  if (!ended &&
+      is_plain_collapsed(head.span(), std::max<uint64_t>(filled, input.expected()), options))
     return decode_collapsed(std::move(head), input, options);
   if (!ended) {
     head.reserve(static_cast<size_t>(input.expected()) + 1);
