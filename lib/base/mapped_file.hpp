@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/context.hpp"
+#include "base/input_stream.hpp"
 #include "base/pod_vector.hpp"
 
 #include <cstdint>
@@ -42,11 +43,15 @@ public:
   bool is_mapped() const noexcept { return mapping_ != nullptr; }
 
 private:
+  static MappedFile from_stream(InputStream &input, const Context &context, FileAccess access);
   void unmap() noexcept;
 
   PodVector<uint8_t> buffer_;
   const uint8_t *mapping_ = nullptr;
   size_t mapping_size_ = 0;
 };
+
+/// Appends what is left of the input, reporting progress.
+void read_rest(InputStream &input, PodVector<uint8_t> &buffer, const Context &context);
 
 } // namespace profcore

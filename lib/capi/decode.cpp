@@ -1,6 +1,6 @@
 #include "sources/decode/decode.hpp"
 
-#include "base/mapped_file.hpp"
+#include "base/input_stream.hpp"
 #include "capi/guard.hpp"
 
 #include <algorithm>
@@ -19,7 +19,9 @@ std::span<const uint8_t> span_of(const void *data, size_t size) {
   return {static_cast<const uint8_t *>(data), size};
 }
 
-profcore_profile *decode_with(std::span<const uint8_t> bytes, const profcore_decode_options &given,
+/// `Input`: bytes, or a stream of them.
+template <class Input>
+profcore_profile *decode_with(Input &&input, const profcore_decode_options &given,
                               const Context &context) {
   DecodeOptions options;
   options.context = context;
@@ -30,7 +32,7 @@ profcore_profile *decode_with(std::span<const uint8_t> bytes, const profcore_dec
   options.collapsed_lines = flag(given.collapsed_lines, "collapsed_lines");
   options.collapsed_type = text_or_empty(given.collapsed_type);
   options.collapsed_unit = text_or_empty(given.collapsed_unit);
-  auto result = std::make_unique<profcore_profile>(decode(bytes, options));
+  auto result = std::make_unique<profcore_profile>(decode(input, options));
   log_warnings(result->profile, {}, context);
   return result.release();
 }
@@ -80,8 +82,8 @@ profcore_status profcore_decode_file(const char *path, const profcore_decode_opt
     const profcore_decode_options given = read_options(options);
     const ContextAdapter context{given.context};
     try {
-      const MappedFile input = MappedFile::open(file, context.get());
-      *out = decode_with(input.bytes(), given, context.get());
+      InputStream input = InputStream::open(file, context.get());
+      *out = decode_with(input, given, context.get());
     } catch (Error &error) {
       if (error.context().empty()) error.set_context(file);
       throw;
@@ -95,8 +97,8 @@ profcore_status profcore_decode_fd(int32_t fd, const profcore_decode_options *op
     required(out, "out") = nullptr;
     const profcore_decode_options given = read_options(options);
     const ContextAdapter context{given.context};
-    const MappedFile input = MappedFile::from_fd(fd, "file descriptor", context.get());
-    *out = decode_with(input.bytes(), given, context.get());
+    InputStream input = InputStream::borrow(fd, "file descriptor", context.get());
+    *out = decode_with(input, given, context.get());
   });
 }
 

@@ -128,6 +128,8 @@ FlameTree build_whole(const Profile &profile, const Column &column, Part part, F
   FlameTree tree;
   describe(profile, column, tree);
   namer.finish(tree);
+  // Merging and inlined lines make it fewer or more; a pruned tree can be far smaller.
+  if (!(finish.min_share > 0)) reserve_nodes(tree, needed);
   begin_tree(tree);
   const RecordSource source{records.span(), namer.codes(), namer.runs()};
   Grower<RecordSource> grower{tree, source, finish, context, needed};

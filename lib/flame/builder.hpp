@@ -53,6 +53,8 @@ FlameTree take_shell(FlameTree &from);
 FlameTree copy_shell(const FlameTree &from);
 /// Appends a node without values.
 uint32_t append_node(FlameTree &tree, uint32_t frame, uint32_t parent, bool diff = false);
+/// Makes room for as many nodes.
+void reserve_nodes(FlameTree &tree, size_t nodes);
 /// Fills subtree_end and gives back spare memory.
 void finish_nodes(FlameTree &tree);
 

@@ -69,6 +69,14 @@ uint32_t append_node(FlameTree &tree, uint32_t frame, uint32_t parent, bool diff
   return static_cast<uint32_t>(size);
 }
 
+void reserve_nodes(FlameTree &tree, size_t nodes) {
+  tree.frame.reserve(nodes);
+  tree.parent.reserve(nodes);
+  tree.depth.reserve(nodes);
+  tree.self.reserve(nodes);
+  tree.total.reserve(nodes);
+}
+
 void finish_nodes(FlameTree &tree) {
   const auto size = static_cast<uint32_t>(tree.size());
   tree.subtree_end.resize_uninitialized(size);

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kReportEvery = 1 << 16;
 constexpr double kMargin = 10;
 constexpr double kRowHeight = 17;
-constexpr double kBarHeight = 16;
+constexpr int64_t kBarHeight = 16;
 constexpr double kCharWidth = 6.62; // of the 11 px monospace font
 constexpr double kTextPadding = 3;
 
@@ -32,24 +32,24 @@ public:
     if (tree.size() == 0 || widths[0] == 0) return;
     const double graph_width = static_cast<double>(options.width) - 2 * kMargin;
     const double scale = graph_width / static_cast<double>(widths[0]);
-    PodVector<double> next; // where the next child of a node starts
-    next.resize(tree.size());
-    next[0] = kMargin;
+    PodVector<double> next; // by depth: where the next child of the open node above starts
+    next.resize(2, kMargin);
     bars.push_back({0, kMargin, graph_width});
     for (uint32_t node = 1; node < tree.size();) {
       if (node % kReportEvery == 0) options.context.report(node, tree.size() * 2);
       const double width = static_cast<double>(widths[node]) * scale;
-      double &at = next[tree.parent[node]];
-      const double x = at;
-      at += width;
+      const uint32_t depth = tree.depth[node];
+      const double x = next[depth];
+      next[depth] = x + width;
       if (width <= 0 || width < options.min_width_px) {
         (width <= 0 ? without_width : left_out) += tree.subtree_end[node] - node;
         node = tree.subtree_end[node];
         continue;
       }
-      next[node] = x;
+      if (next.size() < size_t{depth} + 2) next.push_back(x);
+      next[depth + 1] = x;
       bars.push_back({node, x, width});
-      deepest = std::max(deepest, tree.depth[node]);
+      deepest = std::max(deepest, depth);
       ++node;
     }
   }
@@ -70,6 +70,8 @@ public:
   }
 
   void write() {
+    constexpr size_t kUsualBar = 192; // bytes
+    output_.reserve_more(layout_.bars.size() * kUsualBar);
     write_head();
     for (size_t i = 0; i < layout_.bars.size(); ++i) {
       if (i % kReportEvery == 0)
@@ -151,19 +153,31 @@ private:
   void write_bar(const Bar &bar) {
     const uint32_t depth = tree_.depth[bar.node];
     const double row = options_.icicle ? depth : layout_.deepest - depth;
-    const double y = top_ + row * kRowHeight;
+    const auto y = static_cast<int64_t>(top_ + row * kRowHeight); // whole, as all it is made of
     append("<g><title>", output_);
     write_tooltip(bar.node);
     // Half a pixel between neighbours, as long as there is something to take it from.
     const double drawn = bar.width > 2 ? bar.width - 0.5 : bar.width;
-    print("</title><rect class=\"{}\" x=\"{:.2f}\" y=\"{:.0f}\" width=\"{:.2f}\" height=\"{:.0f}\" "
-          "rx=\"{}\"/>",
-          style_of(bar.node), bar.x, y, drawn, kBarHeight, drawn > 6 ? "2" : "0");
+    append("</title><rect class=\"", output_);
+    append(style_of(bar.node), output_);
+    append("\" x=\"", output_);
+    append_hundredths(bar.x, output_);
+    append("\" y=\"", output_);
+    append_integer(y, output_);
+    append("\" width=\"", output_);
+    append_hundredths(drawn, output_);
+    append("\" height=\"", output_);
+    append_integer(kBarHeight, output_);
+    append(drawn > 6 ? "\" rx=\"2\"/>" : "\" rx=\"0\"/>", output_);
     const double room = (bar.width - 2 * kTextPadding) / kCharWidth;
     if (room >= 3) {
       clean_.clear();
       append_clean(tree_.name_of(bar.node), clean_);
-      print("<text x=\"{:.2f}\" y=\"{:.0f}\">", bar.x + kTextPadding, y + 12);
+      append("<text x=\"", output_);
+      append_hundredths(bar.x + kTextPadding, output_);
+      append("\" y=\"", output_);
+      append_integer(y + 12, output_);
+      append("\">", output_);
       append_xml(cut_to_width(clean_, static_cast<size_t>(room), cut_), output_);
       append("</text>", output_);
     }
@@ -185,15 +199,24 @@ private:
       append_xml(tree_.strings[frame.module], output_);
     }
     const int64_t total = tree_.total[node];
-    print("\n{}, {}", humanise_named(total, unit_), format_share(total, tree_.total[0]));
-    if (tree_.self[node] != 0 && tree_.self[node] != total)
-      print(" (self {}, {})", humanise_named(tree_.self[node], unit_),
-            format_share(tree_.self[node], tree_.total[0]));
+    append("\n", output_);
+    write_value(total);
+    if (tree_.self[node] != 0 && tree_.self[node] != total) {
+      append(" (self ", output_);
+      write_value(tree_.self[node]);
+      append(")", output_);
+    }
     if (!tree_.is_diff()) return;
     const int64_t base = tree_.base_total[node];
     if (base == 0 && total != 0) return append("\nnew", output_);
     print("\nbefore {}, {}; change {}", humanise_named(base, unit_),
           format_share(base, tree_.base_total[0]), humanise_difference(total, base, unit_));
+  }
+
+  void write_value(int64_t value) {
+    append(humanise_named(value, unit_), output_);
+    append(", ", output_);
+    append(format_share(value, tree_.total[0]), output_);
   }
 
   void write_foot() {

@@ -2,7 +2,9 @@
 
 #include "base/utf8.hpp"
 
+#include <cmath>
 #include <cstdint>
+#include <fmt/format.h>
 
 namespace profcore {
 namespace {
@@ -50,6 +52,10 @@ template <class Emit> void for_each_clean(std::string_view text, Emit &&emit) {
   size_t plain = 0;
   size_t at = 0;
   while (at < text.size()) {
+    if (text[at] >= 0x20 && text[at] < 0x7f) { // nearly all of nearly every name
+      ++at;
+      continue;
+    }
     const size_t length = utf8_sequence_length(text.substr(at));
     if (length != 0 && !is_unsafe(decode(text.substr(at, length)))) {
       at += length;
@@ -63,6 +69,24 @@ template <class Emit> void for_each_clean(std::string_view text, Emit &&emit) {
   emit(text.substr(plain));
 }
 
+/// What a character is written as in XML; empty: as itself.
+std::string_view xml_escape(char c) noexcept {
+  switch (c) {
+  case '&':
+    return "&amp;";
+  case '<':
+    return "&lt;";
+  case '>':
+    return "&gt;";
+  case '"':
+    return "&quot;";
+  case '\'':
+    return "&#39;";
+  default:
+    return {};
+  }
+}
+
 } // namespace
 
 void append_clean(std::string_view text, std::string &output) {
@@ -71,28 +95,39 @@ void append_clean(std::string_view text, std::string &output) {
 
 void append_xml(std::string_view text, Buffer &output) {
   for_each_clean(text, [&](std::string_view run) {
-    for (const char c : run) {
-      switch (c) {
-      case '&':
-        output.put_literal("&amp;");
-        break;
-      case '<':
-        output.put_literal("&lt;");
-        break;
-      case '>':
-        output.put_literal("&gt;");
-        break;
-      case '"':
-        output.put_literal("&quot;");
-        break;
-      case '\'':
-        output.put_literal("&#39;");
-        break;
-      default:
-        output.put(c);
-      }
+    size_t plain = 0;
+    for (size_t at = 0; at < run.size(); ++at) {
+      const std::string_view escape = xml_escape(run[at]);
+      if (escape.empty()) [[likely]]
+        continue;
+      append(run.substr(plain, at - plain), output);
+      append(escape, output);
+      plain = at + 1;
     }
+    append(run.substr(plain), output);
   });
+}
+
+void append_integer(int64_t value, Buffer &output) {
+  const fmt::format_int digits{value};
+  output.put(digits.data(), digits.size());
+}
+
+void append_hundredths(double value, Buffer &output) {
+  // Exact as long as a hundredth is not in doubt: the product is off by far less than what keeps
+  // it from the middle between two.
+  const double scaled = value * 100;
+  if (scaled >= 0 && scaled < 1e12 && !std::signbit(value)) {
+    const auto nearest = static_cast<uint64_t>(scaled + 0.5);
+    if (std::abs(scaled - static_cast<double>(nearest)) < 0.499) {
+      append_integer(static_cast<int64_t>(nearest / 100), output);
+      const char tail[3] = {'.', static_cast<char>('0' + nearest / 10 % 10),
+                            static_cast<char>('0' + nearest % 10)};
+      output.put(tail, sizeof tail);
+      return;
+    }
+  }
+  append(fmt::format("{:.2f}", value), output);
 }
 
 size_t display_width(std::string_view text) noexcept {

@@ -25,6 +25,9 @@ std::string_view display_prefix(std::string_view text, size_t width) noexcept;
 std::string_view cut_to_width(std::string_view text, size_t width, std::string &storage);
 
 void append(std::string_view text, Buffer &output);
+/// As fmt's "{}" and "{:.2f}" write them, which a picture does for every bar.
+void append_integer(int64_t value, Buffer &output);
+void append_hundredths(double value, Buffer &output);
 void append_padding(size_t columns, Buffer &output);
 /// Right-aligned.
 void append_right(std::string_view text, size_t columns, Buffer &output);

@@ -48,7 +48,7 @@ uint64_t hundredths(uint64_t value, uint64_t size) {
 
 std::string humanise(int64_t value, std::string_view unit) {
   const auto steps = steps_of(unit);
-  if (steps.empty() || value == 0) return fmt::format("{}", value);
+  if (steps.empty() || value == 0) return fmt::format_int{value}.str();
   const uint64_t size = magnitude(value);
   size_t at = 0;
   while (at + 1 < steps.size() && size >= steps[at + 1].size) ++at;
@@ -80,7 +80,11 @@ std::string format_share(int64_t part, int64_t whole) {
   const uint128_t rounded = (scaled + size / 2) / size;
   // Parts of a sum with negative members can be any multiple of it.
   const uint64_t parts = rounded > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(rounded);
-  return fmt::format("{}{}.{:02}%", negative && parts != 0 ? "-" : "", parts / 100, parts % 100);
+  std::string text{negative && parts != 0 ? "-" : ""};
+  const fmt::format_int digits{parts / 100};
+  text.append(digits.data(), digits.size());
+  text += {'.', static_cast<char>('0' + parts / 10 % 10), static_cast<char>('0' + parts % 10), '%'};
+  return text;
 }
 
 std::string humanise_difference(int64_t value, int64_t base, std::string_view unit) {

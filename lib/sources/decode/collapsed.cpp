@@ -4,23 +4,33 @@
 // that does not fit the cache. Three things are done about it:
 // - the bytes that a line shares with the line before, up to a frame's end, give the frames and
 //   stacks of that line's path again without any look-up (sorted files share most of their bytes);
-// - a frame's text is parsed and interned once per distinct text, by one hash over its bytes;
+// - a frame's text is parsed and interned once per distinct text, by one hash over its bytes. The
+//   texts are kept packed, away from the input: spread over it they would miss the cache;
 // - lines are taken 32 at a time and walked down the trie side by side, level by level. A look-up
 //   depends on the one above it in its own line but on none in other lines, so prefetching a whole
 //   level at once overlaps the cache misses. A frame that several lines of the batch share is one
 //   task, made by the first of them.
 //
+// A file is decoded while it is read, through a window that stays in the cache: filling fresh
+// memory with the whole of it takes longer than all the splitting. Nothing points into the window
+// but the line before, which is copied when the window moves on.
+//
 // Cost: linear in bytes, for lines of any length and stacks of any depth.
 
-#include "base/hash.hpp"
+#include "base/inflate.hpp"
 #include "base/utf8.hpp"
+#include "sources/decode/collapsed_frames.hpp"
 #include "sources/decode/collapsed_text.hpp"
 #include "sources/decode/decode.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace profcore {
 namespace {
@@ -37,29 +47,20 @@ uint64_t load_u64(const char *at) noexcept {
   return value;
 }
 
-/// Sixteen bytes a multiplication, keyed by a seed that input cannot know. No read past the end.
-uint64_t hash_text(const char *text, size_t size, uint64_t seed) noexcept {
-  const auto mix = [](uint64_t a, uint64_t b) {
-    const uint128_t product = static_cast<uint128_t>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-  };
-  const uint64_t other = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-  uint64_t hash = seed ^ size;
-  if (size >= 16) {
-    size_t at = 0;
-    for (; at + 16 < size; at += 16)
-      hash = mix(load_u64(text + at) ^ other, load_u64(text + at + 8) ^ hash);
-    return mix(load_u64(text + size - 16) ^ other, load_u64(text + size - 8) ^ hash) ^ hash;
+/// Where the frame that begins at `at` ends. Frames are short: calling memchr costs more than the
+/// search.
+size_t frame_end(std::string_view stack, size_t at) noexcept {
+#if defined(__SSE2__)
+  const __m128i separators = _mm_set1_epi8(';');
+  for (; at + 16 <= stack.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(stack.data() + at));
+    const auto hits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, separators)));
+    if (hits != 0) return at + static_cast<size_t>(std::countr_zero(hits));
   }
-  uint64_t low = 0;
-  uint64_t high = 0;
-  if (size >= 8) {
-    low = load_u64(text);
-    high = load_u64(text + size - 8);
-  } else {
-    std::memcpy(&low, text, size);
-  }
-  return mix(low ^ other, high ^ hash) ^ hash;
+#endif
+  const void *found = std::memchr(stack.data() + at, ';', stack.size() - at);
+  return found == nullptr ? stack.size()
+                          : static_cast<size_t>(static_cast<const char *>(found) - stack.data());
 }
 
 size_t common_prefix(std::string_view a, std::string_view b) noexcept {
@@ -121,19 +122,25 @@ struct Walk {
 class CollapsedReader {
 public:
   CollapsedReader(std::span<const uint8_t> bytes, const DecodeOptions &options)
-      : text_{reinterpret_cast<const char *>(bytes.data()), bytes.size()}, options_{options},
-        seed_{random_hash_seed()} {}
+      : window_{reinterpret_cast<const char *>(bytes.data()), bytes.size()}, rest_{window_},
+        expected_{bytes.size()}, options_{options} {}
+  CollapsedReader(Bytes head, InputStream &input, const DecodeOptions &options)
+      : input_{&input}, buffer_{std::move(head)}, expected_{input.expected()}, options_{options} {
+    show_buffer(0);
+  }
 
   Profile read();
 
 private:
-  bool has_two_counts() const;
+  void show_buffer(uint64_t offset);
+  bool read_more();
+  bool take_line(std::string_view &line);
+  bool has_two_counts();
   void add_columns();
   void reserve();
   void read_line(std::string_view line);
   void read_stack(std::string_view stack, int64_t value, int64_t base);
   int64_t value_of(const CollapsedCount &count, std::string_view line);
-  LocationId intern_frame(std::string_view text);
   LocationId add_frame(std::string_view text);
   uint32_t task_of_path(size_t depth);
   void merge_into_last(int64_t value, int64_t base);
@@ -142,31 +149,33 @@ private:
   void check_limits() const;
   void line_problem(std::string_view what, std::string_view line);
   uint64_t offset_of(std::string_view part) const {
-    return static_cast<uint64_t>(part.data() - text_.data());
+    return window_offset_ + static_cast<uint64_t>(part.data() - window_.data());
   }
 
-  struct FrameText {
-    const char *text;
-    size_t size;
-    LocationId location;
-  };
   struct PathEntry {
     size_t end;    ///< of the frame, in bytes from the stack's start
     uint32_t task; ///< kNoTask: `stack` is known
     StackId stack;
   };
 
-  std::string_view text_;
+  // What of the text is in memory, and what of that is not read yet. Without an input the window is
+  // the whole text.
+  InputStream *input_ = nullptr;
+  Bytes buffer_;
+  std::string_view window_;
+  std::string_view rest_;
+  uint64_t window_offset_ = 0;
+  uint64_t expected_; ///< size of the text, a hint
+
   const DecodeOptions &options_;
-  uint64_t seed_;
   Profile profile_;
   bool differential_ = false;
   int64_t scale_ = 1;
 
-  PodVector<FrameText> frames_;
-  InternIndex frame_index_;
+  CollapsedFrames frames_;
 
-  std::string_view last_stack_; ///< of the line before, as text
+  std::string_view last_stack_;     ///< of the line before, as text
+  PodVector<char> last_stack_copy_; ///< where it is once the window has moved on
   bool has_last_ = false;
   PodVector<PathEntry> path_; ///< of the line before
 
@@ -187,12 +196,69 @@ private:
   uint64_t reported_at_ = 0;
 };
 
-bool CollapsedReader::has_two_counts() const {
+void CollapsedReader::show_buffer(uint64_t offset) {
+  window_ = {reinterpret_cast<const char *>(buffer_.data()), buffer_.size()};
+  rest_ = window_;
+  window_offset_ = offset;
+}
+
+/// Moves the window on: what is left of it goes to its front and the input fills it up. When that
+/// is more than half of it, it grows, so that a line of any length is moved and searched a number
+/// of times that does not grow with its length. False at the end of the text.
+bool CollapsedReader::read_more() {
+  if (input_ == nullptr) return false;
+  if (last_stack_.data() != last_stack_copy_.data()) {
+    last_stack_copy_.clear();
+    last_stack_copy_.append({last_stack_.data(), last_stack_.size()});
+    last_stack_ = {last_stack_copy_.data(), last_stack_copy_.size()};
+  }
+  const uint64_t offset = offset_of(rest_);
+  const size_t kept = rest_.size();
+  std::memmove(buffer_.data(), rest_.data(), kept);
+  if (kept > buffer_.capacity() / 2) buffer_.reserve(buffer_.capacity() * 2);
+  buffer_.resize_uninitialized(buffer_.capacity());
+  size_t filled = kept;
+  while (filled < buffer_.size()) {
+    const size_t got = input_->read_some(buffer_.data() + filled, buffer_.size() - filled);
+    if (got == 0) {
+      input_ = nullptr;
+      break;
+    }
+    filled += got;
+    options_.context.report(reported_at_, std::max(expected_, reported_at_));
+  }
+  buffer_.resize_uninitialized(filled);
+  show_buffer(offset);
+  return filled > kept;
+}
+
+/// The next line, without its end. False at the end of the text.
+bool CollapsedReader::take_line(std::string_view &line) {
+  for (;;) {
+    const void *found = rest_.empty() ? nullptr : std::memchr(rest_.data(), '\n', rest_.size());
+    if (found == nullptr && read_more()) continue;
+    if (rest_.empty()) return false;
+    const size_t end = found == nullptr
+                           ? rest_.size()
+                           : static_cast<size_t>(static_cast<const char *>(found) - rest_.data());
+    line = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return true;
+  }
+}
+
+bool CollapsedReader::has_two_counts() {
   constexpr int kLinesToSee = 1000;
-  std::string_view rest = text_;
+  std::string_view rest = rest_;
   int seen = 0;
-  while (!rest.empty() && seen < kLinesToSee) {
+  while (seen < kLinesToSee) {
     const size_t end = std::min(rest.find('\n'), rest.size());
+    if (end == rest.size() && read_more()) {
+      rest = rest_;
+      seen = 0;
+      continue;
+    }
+    if (rest.empty()) break;
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
@@ -218,33 +284,32 @@ void CollapsedReader::add_columns() {
 
 void CollapsedReader::reserve() {
   constexpr size_t kLook = 1 << 16;
-  if (text_.size() < 16 * kLook) return;
-  const auto head = text_.substr(0, kLook);
+  constexpr size_t kMostReserved = 1 << 18; // 4 MB of slots
+  if (expected_ < 16 * kLook) return;
+  const auto head = rest_.substr(0, kLook);
   const auto newlines = static_cast<size_t>(std::count(head.begin(), head.end(), '\n'));
-  const uint64_t rows = static_cast<uint64_t>(text_.size()) / kLook * (newlines + 1);
-  profile_.reserve_samples(static_cast<size_t>(std::min<uint64_t>(rows, text_.size() / 8)));
+  const uint64_t rows = expected_ / kLook * (newlines + 1);
+  const auto bounded = static_cast<size_t>(std::min<uint64_t>(rows, expected_ / 8));
+  profile_.reserve_samples(bounded);
+  // Most lines of most files branch off once; but the size is a hint and a line may be a repeat.
+  profile_.stacks.reserve_index(std::min(bounded / 2, kMostReserved));
 }
 
 Profile CollapsedReader::read() {
   add_columns();
   reserve();
-  std::string_view rest = text_;
-  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+  if (rest_.starts_with("\xef\xbb\xbf")) rest_.remove_prefix(3);
   task_locations_.push_back(0);
   task_stacks_.push_back(0);
-  while (!rest.empty()) {
-    const void *found = std::memchr(rest.data(), '\n', rest.size());
-    const size_t end = found == nullptr
-                           ? rest.size()
-                           : static_cast<size_t>(static_cast<const char *>(found) - rest.data());
+  std::string_view line;
+  while (take_line(line)) {
     ++line_number_;
-    read_line(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const uint64_t done = offset_of(rest);
+    read_line(line);
+    const uint64_t done = offset_of(rest_);
     if (done - reported_at_ >= kReportBytes) {
       reported_at_ = done;
       check_limits();
-      options_.context.report(done, text_.size());
+      options_.context.report(done, std::max(expected_, done));
     }
   }
   flush();
@@ -383,22 +448,6 @@ LocationId CollapsedReader::add_frame(std::string_view text) {
   return profile_.add_location(location, {&line, 1});
 }
 
-LocationId CollapsedReader::intern_frame(std::string_view text) {
-  const uint32_t id = frame_index_.find_or_insert(
-      hash_text(text.data(), text.size(), seed_),
-      [&](uint32_t other) {
-        const FrameText &frame = frames_[other];
-        return frame.size == text.size() && std::memcmp(frame.text, text.data(), text.size()) == 0;
-      },
-      [&] {
-        if (frames_.size() >= UINT32_MAX - 1)
-          throw Error{Status::kLimit, "more than 4294967294 distinct frames"};
-        frames_.push_back({text.data(), text.size(), add_frame(text)});
-        return static_cast<uint32_t>(frames_.size() - 1);
-      });
-  return frames_[id].location;
-}
-
 /// The task that gives the stack of the first `depth` frames of the path.
 uint32_t CollapsedReader::task_of_path(size_t depth) {
   if (depth == 0) return 0;
@@ -449,18 +498,16 @@ void CollapsedReader::read_stack(std::string_view stack, int64_t value, int64_t 
   path_.resize_uninitialized(shared);
   const uint64_t max_depth = options_.context.limits.max_stack_depth;
   while (at < stack.size()) {
-    const void *found = std::memchr(stack.data() + at, ';', stack.size() - at);
-    const size_t end = found == nullptr
-                           ? stack.size()
-                           : static_cast<size_t>(static_cast<const char *>(found) - stack.data());
+    const size_t end = frame_end(stack, at);
     if (end == at) ++empty_frames_;
     if (path_.size() >= max_depth)
       throw Error{Status::kLimit,
                   fmt::format("line {}: more than the limit of {} frames", line_number_, max_depth),
                   offset_of(stack)};
-    const LocationId location = intern_frame(stack.substr(at, end - at));
-    path_.push_back({end, static_cast<uint32_t>(task_locations_.size()), 0});
-    task_locations_.push_back(location);
+    const auto task = static_cast<uint32_t>(task_locations_.size());
+    const std::string_view text = stack.substr(at, end - at);
+    path_.push_back({end, task, 0});
+    task_locations_.push_back(frames_.find_or_add(text, [&] { return add_frame(text); }));
     at = end + 1;
   }
   task_stacks_.resize_uninitialized(task_locations_.size());
@@ -474,7 +521,9 @@ void CollapsedReader::read_stack(std::string_view stack, int64_t value, int64_t 
 void CollapsedReader::walk_batch() {
   StackTrie &stacks = profile_.stacks;
   size_t active = walks_.size();
-  for (size_t depth = 0; active > 0; ++depth) {
+  size_t first = SIZE_MAX;
+  for (const Walk &walk : walks_) first = std::min(first, walk.depth);
+  for (size_t depth = first; active > 0; ++depth) {
     for (size_t i = 0; i < active; ++i) {
       Walk &walk = walks_[i];
       if (walk.depth != depth) continue;
@@ -529,6 +578,10 @@ void CollapsedReader::flush() {
 
 Profile decode_collapsed(std::span<const uint8_t> bytes, const DecodeOptions &options) {
   return CollapsedReader{bytes, options}.read();
+}
+
+Profile decode_collapsed(Bytes head, InputStream &input, const DecodeOptions &options) {
+  return CollapsedReader{std::move(head), input, options}.read();
 }
 
 } // namespace profcore

@@ -1,5 +1,6 @@
 #include "sources/decode/decode.hpp"
 
+#include "base/mapped_file.hpp"
 #include "sources/decode/sniff.hpp"
 
 #include <algorithm>
@@ -119,7 +120,49 @@ Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOpt
   }
 }
 
+/// Whether this is the head of collapsed stacks that are not compressed; also tells the log.
+bool is_plain_collapsed(std::span<const uint8_t> head, uint64_t size,
+                        const DecodeOptions &options) {
+  // Whether two bytes that could be zlib's are takes more than the head to tell.
+  if (is_zlib(head) || detect_compression(head) != Compression::kNone) return false;
+  if (options.format != Format::kUnknown) return options.format == Format::kCollapsed;
+  const SniffResult seen = sniff_plain(head.first(std::min(head.size(), kSniffBytes)), size);
+  if (!seen.readable || seen.format != Format::kCollapsed) return false;
+  options.context.write_log(LogLevel::kDebug, fmt::format("this is {}", seen.saw));
+  return true;
+}
+
 } // namespace
+
+Profile decode(InputStream &input, const DecodeOptions &options) {
+  constexpr size_t kHead = kSniffBytes;
+  options.context.report(0, input.expected());
+  Bytes head;
+  head.resize_uninitialized(kHead);
+  size_t filled = 0;
+  bool ended = false;
+  while (filled < kHead && !ended) {
+    const size_t got = input.read_some(head.data() + filled, kHead - filled);
+    ended = got == 0;
+    filled += got;
+    options.context.report(0, input.expected());
+  }
+  head.resize_uninitialized(filled);
+  if (!ended &&
+      is_plain_collapsed(head.span(), std::max<uint64_t>(filled, input.expected()), options)) {
+    DecodeOptions within = options;
+    Limits &limits = within.context.limits;
+    if (input.expected() != 0) // a pipe does not tell; collapsed text cannot ask for much
+      limits.tighten_result(Limits::scaled(limits.max_result_ratio, input.expected()),
+                            "max_result_ratio");
+    return decode_collapsed(std::move(head), input, within);
+  }
+  if (!ended) {
+    head.reserve(static_cast<size_t>(input.expected()) + 1);
+    read_rest(input, head, options.context);
+  }
+  return decode(head.span(), options);
+}
 
 Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &given) {
   DecodeOptions options = given;

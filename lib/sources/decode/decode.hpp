@@ -1,6 +1,8 @@
 #pragma once
 
 #include "base/context.hpp"
+#include "base/input_stream.hpp"
+#include "base/pod_vector.hpp"
 #include "model/profile.hpp"
 
 #include <cstdint>
@@ -61,11 +63,16 @@ SniffResult sniff(std::span<const uint8_t> bytes);
 /// Inflates if needed, finds the format and decodes. Offsets in errors count in the inflated bytes.
 /// Throws Error: kUnknownFormat (with what was seen), kMalformed, kLimit, kUnsupported, kCancelled.
 Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &options);
+/// The same of what is left of an input. Collapsed stacks that are not compressed are decoded while
+/// they are read, in a window that stays in the cache; other inputs are read whole first.
+Profile decode(InputStream &input, const DecodeOptions &options);
 
 // One decoder per format, each over inflated bytes.
 Profile decode_pprof(std::span<const uint8_t> bytes, const DecodeOptions &options);
 Profile decode_pprof_legacy(std::span<const uint8_t> bytes, const DecodeOptions &options);
 Profile decode_collapsed(std::span<const uint8_t> bytes, const DecodeOptions &options);
+/// `head` was read from the input already. Its capacity is the window; a longer line widens it.
+Profile decode_collapsed(PodVector<uint8_t> head, InputStream &input, const DecodeOptions &options);
 
 /// Cheap tests of the first bytes for sniffing; `prefix` may be cut anywhere.
 bool looks_like_pprof(std::span<const uint8_t> prefix) noexcept;

@@ -2,9 +2,12 @@
 #include "output/output.hpp"
 #include "sources/decode/decode.hpp"
 
+#include <cstdlib>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <map>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace profcore;
@@ -252,4 +255,139 @@ TEST_CASE("lines and stacks of any length, within the limits") {
   options = {};
   options.context.progress = [](uint64_t, uint64_t, void *) { return false; };
   CHECK(error_of(std::string(5 << 20, 'x') + "\na 1\n", options).status() == Status::kCancelled);
+}
+
+namespace {
+
+/// Text in a file that has no name any more.
+struct UnnamedFile {
+  explicit UnnamedFile(std::string_view text) {
+    char name[] = "/tmp/profcore-test-XXXXXX";
+    fd = ::mkstemp(name);
+    REQUIRE(fd >= 0);
+    ::unlink(name);
+    REQUIRE(::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    REQUIRE(::lseek(fd, 0, SEEK_SET) == 0);
+  }
+  ~UnnamedFile() { ::close(fd); }
+  int fd;
+};
+
+/// Decoded through windows that begin as `window` bytes.
+Profile decode_in_windows(std::string_view text, size_t window, DecodeOptions options = {}) {
+  const UnnamedFile file{text};
+  InputStream input = InputStream::borrow(file.fd, "test", options.context);
+  PodVector<uint8_t> head;
+  head.reserve(window);
+  const size_t got = input.read_some(head.data(), head.capacity());
+  head.resize_uninitialized(got);
+  return decode_collapsed(std::move(head), input, options);
+}
+
+void check_same(const Profile &a, const Profile &b) {
+  CHECK(a.sample_types().size() == b.sample_types().size());
+  REQUIRE(a.sample_types().size() == b.sample_types().size());
+  for (size_t column = 0; column < a.sample_types().size(); ++column)
+    CHECK(rows_of(a, column) == rows_of(b, column));
+  CHECK(a.stacks.size() == b.stacks.size());
+  REQUIRE(a.strings.size() == b.strings.size());
+  for (StringId id = 0; id < a.strings.size(); ++id) CHECK(a.text(id) == b.text(id));
+  REQUIRE(a.warnings().size() == b.warnings().size());
+  for (size_t i = 0; i < a.warnings().size(); ++i) {
+    CHECK(a.warnings()[i].text == b.warnings()[i].text);
+    CHECK(a.warnings()[i].offset == b.warnings()[i].offset);
+    CHECK(a.warnings()[i].line == b.warnings()[i].line);
+  }
+  for (const Counter &counter : a.counters()) CHECK(b.counter(counter.name) == counter.value);
+  CHECK(a.counters().size() == b.counters().size());
+}
+
+/// Lines of many lengths that share fronts, repeat, are comments, blank or damaged.
+std::string mixed_lines(size_t lines, bool two_counts) {
+  std::string text;
+  uint32_t random = 1;
+  const auto next = [&](uint32_t below) {
+    random = random * 1664525 + 1013904223;
+    return (random >> 8) % below;
+  };
+  for (size_t i = 0; i < lines; ++i) {
+    const uint32_t what = next(40);
+    if (what == 0) text += "# a comment\n";
+    if (what == 1) text += "\r\n";
+    if (what == 2 && i % 7 == 0) text += "no count here\n";
+    std::string line = "main";
+    const uint32_t depth = next(12);
+    for (uint32_t level = 0; level < depth; ++level)
+      line += fmt::format(";frame_{}{}", next(30), next(50) == 0 ? std::string(300, 'x') : "");
+    line += two_counts ? fmt::format(" {} {}", next(9), next(9)) : fmt::format(" {}", next(99));
+    line += what == 3 ? "\r\n" : "\n";
+    text += line;
+    if (what == 4) text += line;
+  }
+  return text;
+}
+
+} // namespace
+
+TEST_CASE("a stream gives what its bytes give, wherever its windows end") {
+  for (const bool two_counts : {false, true}) {
+    const std::string text = "\xef\xbb\xbf" + mixed_lines(3000, two_counts) + "main;cut short 7";
+    const Profile whole = decode_text(text);
+    CHECK(whole.sample_types().size() == (two_counts ? 2 : 1));
+    CHECK_FALSE(whole.warnings().empty());
+    for (const size_t window : {16, 100, 1000, 4099, 1 << 16, 1 << 20})
+      check_same(whole, decode_in_windows(text, window));
+  }
+}
+
+TEST_CASE("a line longer than the window widens it") {
+  std::string line = "main";
+  for (int i = 0; i < 20'000; ++i) line += fmt::format(";f{}", i % 1000);
+  const std::string text = "a 1\n" + line + " 2\n" + line + " 3\n" + line + ";leaf 4\nb 5";
+  const Profile whole = decode_text(text);
+  CHECK(whole.sample_count() == 4);
+  CHECK(whole.values(0)[1] == 5);
+  check_same(whole, decode_in_windows(text, 32));
+}
+
+TEST_CASE("a stream's errors have their place in the whole of it") {
+  const std::string good = mixed_lines(500, false);
+  std::string text;
+  for (size_t at = 0; at < good.size();) { // without the damaged lines
+    const size_t end = good.find('\n', at) + 1;
+    const std::string line = good.substr(at, end - at);
+    if (line.find("no count") == line.npos) text += line;
+    at = end;
+  }
+  const size_t place = text.size();
+  text += "here is none\n" + good;
+  DecodeOptions options;
+  options.strict = true;
+  const Error whole = error_of(text, options);
+  REQUIRE(whole.status() == Status::kMalformed);
+  CHECK(whole.offset() == place);
+  try {
+    decode_in_windows(text, 64, options);
+    FAIL("no error");
+  } catch (const Error &error) {
+    CHECK(error.status() == Status::kMalformed);
+    CHECK(error.offset() == place);
+    CHECK(error.message() == whole.message());
+  }
+  DecodeOptions small;
+  small.context.limits.max_input_bytes = 100;
+  CHECK_THROWS_AS(decode_in_windows(text, 64, small), Error);
+  CHECK_THROWS_AS(decode_in_windows("# nothing\n# at all\n", 8), Error);
+}
+
+TEST_CASE("an input is decoded in windows when it is large and plain") {
+  const std::string text = mixed_lines(20'000, false);
+  REQUIRE(text.size() > size_t{1} << 20);
+  const UnnamedFile file{text};
+  InputStream input = InputStream::borrow(file.fd, "test", {});
+  check_same(decode_text(text), decode(input, DecodeOptions{}));
+  const std::string few = "a;b 1\n";
+  const UnnamedFile small{few};
+  InputStream all = InputStream::borrow(small.fd, "test", {});
+  check_same(decode_text(few), decode(all, DecodeOptions{}));
 }

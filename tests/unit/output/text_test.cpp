@@ -1,6 +1,9 @@
 #include "output/text.hpp"
 
+#include <cmath>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <limits>
 
 using namespace profcore;
 
@@ -50,4 +53,25 @@ TEST_CASE("width counts columns") {
   CHECK(cut("\xe6\xbc\xa2\xe5\xad\x97\xe6\xbc\xa2", 4) == "\xe6\xbc\xa2\xe2\x80\xa6");
   CHECK(cut("abc", 0) == "");
   CHECK(cut("abc", 1) == "\xe2\x80\xa6");
+}
+
+TEST_CASE("hundredths are written as fmt writes them") {
+  const auto written = [](double value) {
+    Buffer output;
+    append_hundredths(value, output);
+    return std::string{output.data(), output.size()};
+  };
+  const auto check = [&](double value) { CHECK(written(value) == fmt::format("{:.2f}", value)); };
+  for (int i = 0; i < 4000; ++i) {
+    check(i / 8.0); // halves of hundredths among them
+    check(i * 0.005);
+    check(std::nextafter(i * 0.005, 1e9));
+    check(std::nextafter(i * 0.005, -1e9));
+    check(i * 1.2345e7 + 0.125);
+  }
+  for (const double value : {0.0, -0.0, -1.005, 0.994999, 0.995, 99.995, 1e9 + 0.005, 9.99e9, 1e10,
+                             1.5e15, 1e300, 5e-324})
+    check(value);
+  check(std::numeric_limits<double>::infinity());
+  CHECK(written(12.346) == "12.35");
 }
