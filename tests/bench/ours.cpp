@@ -1,10 +1,15 @@
 // libprofcore in the benchmarks, through the C ABI as a host would use it: pprof bytes to the model
-// (`ours_pprof`), collapsed bytes to a flame tree (`ours_collapsed`).
+// (`ours_pprof`; `ours_pprof_threads` lets a second thread help, as the tool does), collapsed bytes
+// to a flame tree (`ours_collapsed`).
 #include "peers/harness.hpp"
 
 #include <profcore/profcore.hpp>
 
 #include <memory>
+
+#ifndef BENCH_THREADS
+#define BENCH_THREADS 1
+#endif
 
 namespace {
 
@@ -14,9 +19,11 @@ struct Decoded {
 };
 
 Decoded decode(std::string_view bytes) {
+  auto options = profcore::init<profcore_decode_options>();
+  options.threads = BENCH_THREADS;
   Decoded decoded;
   decoded.profile = std::make_unique<profcore::Profile>(
-      profcore::Profile::from_bytes(std::as_bytes(std::span{bytes})));
+      profcore::Profile::from_bytes(std::as_bytes(std::span{bytes}), &options));
 #if BENCH_FLAME
   decoded.flame = std::make_unique<profcore::Flame>(decoded.profile->flame());
 #endif

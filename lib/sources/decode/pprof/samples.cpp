@@ -30,8 +30,6 @@
 #include <iterator>
 #include <pthread.h>
 #include <signal.h>
-#include <system_error>
-#include <thread>
 
 namespace profcore::pprof {
 namespace {
@@ -278,33 +276,38 @@ namespace {
   throw Error{Status::kInternal, "samples are shorter than their values"};
 }
 
-/// A thread of the host's process that gets none of its signals.
+/// A thread of the host's process that gets none of its signals. Not std::thread, which may end the
+/// process.
 class HelperThread {
 public:
-  template <class Work> bool start(Work work) {
+  HelperThread() = default;
+  HelperThread(const HelperThread &) = delete;
+  HelperThread &operator=(const HelperThread &) = delete;
+  ~HelperThread() { join(); }
+
+  /// False when there is no thread to be had: the caller does the work alone. `Work` is called with
+  /// `work`, which outlives the thread, and does not throw.
+  template <class Work> bool start(Work &work) noexcept {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
-    bool started = true;
-    try {
-      thread_ = std::thread{work};
-    } catch (const std::system_error &) {
-      started = false; // no thread to be had: the caller does the work alone
-    } catch (...) {
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
+    const auto run = [](void *given) -> void * {
+      (*static_cast<Work *>(given))();
+      return nullptr;
+    };
+    running_ = pthread_create(&thread_, nullptr, run, &work) == 0;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return started;
+    return running_;
   }
-  void join() { thread_.join(); }
-  ~HelperThread() {
-    if (thread_.joinable()) thread_.join();
+  void join() noexcept {
+    if (running_) pthread_join(thread_, nullptr);
+    running_ = false;
   }
 
 private:
-  std::thread thread_;
+  pthread_t thread_{};
+  bool running_ = false;
 };
 
 } // namespace
@@ -329,6 +332,10 @@ struct SampleReading::Outcome {
 };
 
 struct SampleReading::Helper {
+  explicit Helper(Decoder &decoder) : decoder_{decoder} {}
+  void operator()() noexcept { labels.read<kLabels>(decoder_); }
+
+  Decoder &decoder_;
   Outcome labels;
   HelperThread thread; // joined before what it writes to is gone
 };
@@ -350,9 +357,8 @@ void SampleReading::start() {
   decoder_.profile_.append_rows_uninitialized(scan.samples.count);
   if (decoder_.options_.threads < 2 || scan.sample_bytes < kWorthAThread) return;
   decoder_.publish_label_bytes(decoder_.profile_.label_bytes());
-  auto helper = std::make_unique<Helper>();
-  if (helper->thread.start([this, to = helper.get()] { to->labels.read<kLabels>(decoder_); }))
-    helper_ = std::move(helper);
+  auto helper = std::make_unique<Helper>(decoder_);
+  if (helper->thread.start(*helper)) helper_ = std::move(helper);
 }
 
 void SampleReading::finish() {
