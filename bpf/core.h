@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The kernel's structures as far as the programs look into them; the loader relocates every access
+ * to the running kernel's layout (CO-RE), so only names matter here. */
+#ifndef PROFCORE_BPF_CORE_H
+#define PROFCORE_BPF_CORE_H
+
+#include <linux/types.h>
+
+#define PF_KTHREAD 0x00200000
+
+struct task_struct {
+  int pid;
+  int tgid;
+  unsigned int flags;
+  struct task_struct *group_leader;
+  __u64 start_boottime;
+  char comm[16];
+} __attribute__((preserve_access_index));
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs___kernel {
+  unsigned long ip;
+  unsigned long sp;
+  unsigned long bp;
+} __attribute__((preserve_access_index));
+#else
+struct pt_regs___kernel {
+  __u64 regs[31];
+  __u64 sp;
+  __u64 pc;
+} __attribute__((preserve_access_index));
+#endif
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// One sample per tick of a CPU's clock: the task's user and kernel stack, counted here.
+//
+// A stack travels to user space once per window, when its hash is new; after that a sample costs
+// two look-ups and an addition, and no data. There are two sets of tables: while one fills, user
+// space drains the other, and `window` says which is which. Frames inside known mappings are
+// written as {module, offset in the file}, so that a stack stays what it was when the process has
+// gone or has run another program.
+
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+
+#include "core.h"
+#include "sampler.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 only_targets = 0; /* sample only the processes in `targets` */
+const volatile __u32 per_cpu = 0;      /* tell CPUs apart */
+const volatile __u32 kernel_stacks = 1;
+
+volatile __u32 window = 0;
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, __u32);
+} targets SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct sampler_process);
+} processes SEC(".maps");
+
+struct counts {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct sampler_key);
+  __type(value, struct sampler_count);
+};
+struct counts counts_even SEC(".maps");
+struct counts counts_odd SEC(".maps");
+
+struct sent {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __type(key, __u64);
+  __type(value, __u32);
+};
+struct sent sent_even SEC(".maps");
+struct sent sent_odd SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 20);
+} stacks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct sampler_stack);
+} scratch SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, SAMPLER_COUNTERS + SAMPLER_STOPS);
+  __type(key, __u32);
+  __type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void add(__u32 counter, __u64 much) {
+  __u64 *value = bpf_map_lookup_elem(&counters, &counter);
+  if (value) *value += much;
+}
+
+#include "unwind_user.h"
+
+static __always_inline __u64 mix(__u64 hash, __u64 frame) {
+  hash ^= frame;
+  hash *= 0xff51afd7ed558ccdULL;
+  return hash ^ (hash >> 32);
+}
+
+struct hashing {
+  __u64 hash;
+  __u32 frames;
+};
+static long hash_frame(__u32 i, void *given) {
+  struct hashing *at = given;
+  __u32 zero = 0;
+  struct sampler_stack *stack = bpf_map_lookup_elem(&scratch, &zero);
+  if (!stack || i >= at->frames || i >= 2 * SAMPLER_MAX_FRAMES) return 1;
+  at->hash = mix(at->hash, stack->frames[i]);
+  return 0;
+}
+
+/* 0, or what was lost. */
+static __always_inline int count_sample(void *counts, const struct sampler_key *key,
+                                        struct sampler_count *fresh, int *is_new) {
+  struct sampler_count *known = bpf_map_lookup_elem(counts, key);
+  if (!known) {
+    if (bpf_map_update_elem(counts, key, fresh, BPF_NOEXIST) == 0) {
+      *is_new = 1;
+      return 0;
+    }
+    known = bpf_map_lookup_elem(counts, key); /* another CPU was first, or there is no room */
+    if (!known) return 1;
+  }
+  __sync_fetch_and_add(&known->samples, 1);
+  return 0;
+}
+
+static __always_inline void send_stack(void *sent, struct sampler_stack *stack) {
+  __u32 one = 1;
+  if (bpf_map_update_elem(sent, &stack->hash, &one, BPF_NOEXIST) != 0) return;
+  __u32 frames = stack->user_frames + stack->kernel_frames;
+  if (frames > 2 * SAMPLER_MAX_FRAMES) return;
+  __u64 flags = bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) > (1 << 18) ? BPF_RB_FORCE_WAKEUP
+                                                                          : BPF_RB_NO_WAKEUP;
+  if (bpf_ringbuf_output(&stacks, stack, SAMPLER_STACK_HEAD + 8 * frames, flags) == 0) return;
+  bpf_map_delete_elem(sent, &stack->hash); /* the next sample tries again */
+  add(SAMPLER_LOST_RING, 1);
+}
+
+SEC("perf_event")
+int take_sample(struct bpf_perf_event_data *ctx) {
+  __u64 id = bpf_get_current_pid_tgid();
+  struct sampler_key key = {.tgid = id >> 32, .tid = (__u32)id, .cpu = ~0U};
+  if (key.tid == 0) {
+    add(SAMPLER_IDLE, 1);
+    return 0;
+  }
+  if (only_targets && !bpf_map_lookup_elem(&targets, &key.tgid)) return 0;
+  add(SAMPLER_TAKEN, 1);
+  if (per_cpu) key.cpu = bpf_get_smp_processor_id();
+
+  __u32 zero = 0;
+  struct sampler_stack *stack = bpf_map_lookup_elem(&scratch, &zero);
+  if (!stack) return 0;
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+  __u64 began = bpf_ktime_get_ns();
+  __u32 at_window = window;
+  stack->tgid = key.tgid;
+  stack->window = at_window;
+  stack->flags = 0;
+  stack->stop = 0;
+  stack->zero = 0;
+  stack->kernel_frames = 0;
+  stack->user_frames = 0;
+
+  __u32 user_frames = 0;
+  if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD))
+    user_frames = unwind_user(ctx, task, key.tgid, stack);
+  if (user_frames > SAMPLER_MAX_FRAMES) return 0;
+  stack->user_frames = user_frames;
+  add(SAMPLER_COUNTERS + (stack->stop & (SAMPLER_STOPS - 1)), 1);
+
+  if (kernel_stacks && !is_user_address(PT_REGS_PC(ctx))) {
+    long bytes = bpf_get_stack(ctx, &stack->frames[user_frames], SAMPLER_MAX_FRAMES * 8, 0);
+    if (bytes > 0) {
+      stack->kernel_frames = bytes / 8;
+      if (stack->kernel_frames >= SAMPLER_MAX_FRAMES) stack->flags |= SAMPLER_STACK_KERNEL_CUT;
+    }
+  }
+  struct hashing hashing = {.hash = mix(stack->stop, stack->user_frames),
+                            .frames = stack->user_frames + stack->kernel_frames};
+  bpf_loop(2 * SAMPLER_MAX_FRAMES, hash_frame, &hashing, 0);
+  key.stack = stack->hash = hashing.hash;
+
+  struct sampler_count fresh = {.samples = 1, .first_time = began};
+  struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+  fresh.start_time = BPF_CORE_READ(leader, start_boottime);
+  fresh.cgroup = bpf_get_current_cgroup_id();
+  bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
+  bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
+
+  int is_new = 0;
+  int lost;
+  if (at_window & 1) {
+    lost = count_sample(&counts_odd, &key, &fresh, &is_new);
+    if (is_new) send_stack(&sent_odd, stack);
+  } else {
+    lost = count_sample(&counts_even, &key, &fresh, &is_new);
+    if (is_new) send_stack(&sent_even, stack);
+  }
+  if (lost) add(SAMPLER_LOST_COUNTS, 1);
+  add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);
+  return 0;
+}

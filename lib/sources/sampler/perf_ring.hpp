@@ -1,0 +1,50 @@
+#pragma once
+
+#include "sources/sampler/module_files.hpp"
+
+#include <cstdint>
+#include <linux/perf_event.h>
+#include <span>
+#include <vector>
+
+namespace profcore::sampler {
+
+/// perf_event_open(2); the errno is left for the caller.
+int open_perf_event(const perf_event_attr &attr, int32_t pid, int cpu, int group = -1);
+
+/// The kernel's ring of records of one perf event. One reader.
+class PerfRing {
+public:
+  /// `pages` is a power of two. Throws Error with the reason when it cannot be mapped.
+  PerfRing(Descriptor event, size_t pages);
+  PerfRing(PerfRing &&other) noexcept;
+  PerfRing &operator=(PerfRing &&) = delete;
+  ~PerfRing();
+
+  int fd() const noexcept { return event_.get(); }
+
+  /// Calls `take(const perf_event_header &, std::span<const uint8_t> record)` for every record that
+  /// is there; a record is valid during the call.
+  template <class Take> void read(Take &&take) {
+    const uint64_t head = __atomic_load_n(&control_->data_head, __ATOMIC_ACQUIRE);
+    uint64_t tail = control_->data_tail;
+    while (tail < head) {
+      const std::span<const uint8_t> record = record_at(tail, head - tail);
+      if (record.empty()) break;
+      take(*reinterpret_cast<const perf_event_header *>(record.data()), record);
+      tail += record.size();
+    }
+    __atomic_store_n(&control_->data_tail, head, __ATOMIC_RELEASE);
+  }
+
+private:
+  std::span<const uint8_t> record_at(uint64_t tail, uint64_t most);
+
+  Descriptor event_;
+  perf_event_mmap_page *control_ = nullptr;
+  const uint8_t *data_ = nullptr;
+  size_t size_ = 0;
+  std::vector<uint64_t> joined_; ///< a record that wraps around
+};
+
+} // namespace profcore::sampler

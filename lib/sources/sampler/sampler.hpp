@@ -1,0 +1,81 @@
+#pragma once
+
+#include "base/context.hpp"
+#include "base/regex.hpp"
+#include "model/profile.hpp"
+#include "sources/sampler/module_files.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace profcore::sampler {
+
+struct Options {
+  Context context;
+  uint32_t frequency = 99;     ///< samples a second and CPU, 1 ... 1000
+  std::vector<int32_t> pids;   ///< only these processes ...
+  std::string name_pattern;    ///< ... or those whose name or command line matches; neither: all
+  bool follow_children = true; ///< what a target forks is a target
+  bool kernel_stacks = true;
+  bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
+  bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
+  uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows in kernel memory
+};
+
+/// Since the start. Every sample is one of: delivered, lost for a reason told here, or still to be
+/// drained.
+struct Stats {
+  uint64_t taken = 0;
+  uint64_t delivered = 0;
+  uint64_t idle = 0;         ///< ticks of the idle task, not samples
+  uint64_t lost_ring = 0;    ///< stacks that found no room in the ring; their samples: lost_stacks
+  uint64_t lost_counts = 0;  ///< samples that found no room in the table
+  uint64_t lost_stacks = 0;  ///< samples whose stack did not arrive
+  uint64_t unregistered = 0; ///< samples of processes not known yet: walked by frame pointers
+  uint64_t truncated = 0;    ///< samples with more frames than are kept
+  uint64_t lost_records = 0; ///< of the side-band
+  uint64_t bpf_nanoseconds = 0;
+  uint64_t own_cpu_nanoseconds = 0; ///< of the calls of this sampler
+  uint64_t row_bytes = 0;           ///< kernel memory of unwind rows
+  uint64_t rows = 0;
+  uint64_t files_without_rows = 0; ///< over the budget, or without call frame information
+  uint64_t processes = 0;
+  uint64_t modules = 0;
+  uint64_t stops[16] = {}; ///< samples by enum unwind_stop
+  std::string event;       ///< "cycles" or "cpu-clock"
+};
+
+/// How the names of a drained profile's modules are found: see symbolize/symbolizer.hpp.
+struct ModuleOrigin {
+  int fd = -1; ///< the sampler's
+  std::string path;
+  int32_t pid = 0; ///< of modules that stand for one process's JIT code
+  int32_t namespace_pid = 0;
+  uint64_t start_time = 0;
+};
+
+struct Window {
+  Profile profile;
+  std::vector<ModuleOrigin> origins; ///< by the profile's modules
+};
+
+/// Samples what runs on the CPUs. Not thread-safe.
+class Sampler {
+public:
+  virtual ~Sampler() = default;
+
+  /// For the host's poll or epoll; readable when `process` has something to do.
+  virtual int fd() const noexcept = 0;
+  /// Keeps up with processes and stacks; never blocks. To be called soon when `fd` is readable.
+  virtual void process() = 0;
+  /// What was sampled since the last call.
+  virtual Window drain() = 0;
+  virtual Stats stats() const = 0;
+};
+
+/// By BPF, for root or CAP_BPF and CAP_PERFMON. Throws Error with what is missing.
+std::unique_ptr<Sampler> start_bpf_sampler(const Options &options);
+
+} // namespace profcore::sampler

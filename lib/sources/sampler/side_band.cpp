@@ -1,0 +1,149 @@
+#include "sources/sampler/side_band.hpp"
+
+#include "base/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fmt/format.h>
+
+namespace profcore::sampler {
+namespace {
+
+/// sample_id_all with PERF_SAMPLE_TID | PERF_SAMPLE_TIME, at the end of every record.
+struct Trailer {
+  uint32_t pid;
+  uint32_t tid;
+  uint64_t time;
+};
+
+struct MmapRecord {
+  perf_event_header header;
+  uint32_t pid, tid;
+  uint64_t start, size, offset;
+  uint32_t major, minor;
+  uint64_t inode, inode_generation;
+  uint32_t protection, flags;
+};
+struct CommRecord {
+  perf_event_header header;
+  uint32_t pid, tid;
+};
+struct TaskRecord {
+  perf_event_header header;
+  uint32_t pid, parent_pid, tid, parent_tid;
+  uint64_t time;
+};
+struct LostRecord {
+  perf_event_header header;
+  uint64_t id, lost;
+};
+
+template <class Record> bool read_as(const uint8_t *bytes, size_t size, Record &record) {
+  if (size < sizeof record) return false;
+  std::memcpy(&record, bytes, sizeof record);
+  return true;
+}
+
+/// The text behind the fixed part; NUL-padded.
+std::string_view text_behind(const uint8_t *bytes, size_t size, size_t fixed) {
+  if (size < fixed + sizeof(Trailer)) return {};
+  const char *text = reinterpret_cast<const char *>(bytes + fixed);
+  return {text, strnlen(text, size - fixed - sizeof(Trailer))};
+}
+
+} // namespace
+
+SideBand::SideBand(int cpus, size_t pages_per_cpu) {
+  perf_event_attr attr{};
+  attr.type = PERF_TYPE_SOFTWARE;
+  attr.size = sizeof attr;
+  attr.config = PERF_COUNT_SW_DUMMY;
+  attr.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME;
+  attr.sample_id_all = 1;
+  attr.mmap = 1;
+  attr.mmap2 = 1;
+  attr.comm = 1;
+  attr.comm_exec = 1;
+  attr.task = 1;
+  attr.exclude_kernel = 0;
+  attr.use_clockid = 1;
+  attr.clockid = CLOCK_MONOTONIC;
+  attr.watermark = 1;
+  attr.wakeup_watermark = 1;
+  for (int cpu = 0; cpu < cpus; ++cpu) {
+    Descriptor event{open_perf_event(attr, -1, cpu)};
+    if (!event.is_open()) {
+      if (errno == ENODEV) continue; // this CPU is off
+      throw Error{errno == EACCES || errno == EPERM ? Status::kPermission : Status::kIo,
+                  fmt::format("the side-band of CPU {} cannot be opened: {}", cpu,
+                              strerrordesc_np(errno))};
+    }
+    rings_.emplace_back(std::move(event), pages_per_cpu);
+  }
+}
+
+uint64_t SideBand::apply(ProcessTable &processes) {
+  uint64_t lost = 0;
+  bytes_.clear();
+  events_.clear();
+  for (PerfRing &ring : rings_)
+    ring.read([&](const perf_event_header &header, std::span<const uint8_t> record) {
+      if (record.size() < sizeof header + sizeof(Trailer)) return;
+      Trailer trailer;
+      std::memcpy(&trailer, record.data() + record.size() - sizeof trailer, sizeof trailer);
+      events_.push_back({trailer.time, bytes_.size()});
+      bytes_.resize(bytes_.size() + (record.size() + 7) / 8);
+      std::memcpy(&bytes_[events_.back().offset], record.data(), record.size());
+    });
+  std::stable_sort(events_.begin(), events_.end(),
+                   [](const Event &a, const Event &b) { return a.time < b.time; });
+  for (const Event &event : events_) {
+    const auto *bytes = reinterpret_cast<const uint8_t *>(&bytes_[event.offset]);
+    perf_event_header header;
+    std::memcpy(&header, bytes, sizeof header);
+    const size_t size = header.size;
+    switch (header.type) {
+    case PERF_RECORD_MMAP2: {
+      MmapRecord record;
+      if (!read_as(bytes, size, record)) break;
+      processes.on_mmap(static_cast<int32_t>(record.pid), record.start, record.size,
+                        record.offset, {record.major, record.minor, record.inode},
+                        text_behind(bytes, size, sizeof record));
+      break;
+    }
+    case PERF_RECORD_COMM: {
+      CommRecord record;
+      if (!read_as(bytes, size, record) || record.pid != record.tid) break;
+      processes.on_comm(static_cast<int32_t>(record.pid),
+                        text_behind(bytes, size, sizeof record),
+                        (header.misc & PERF_RECORD_MISC_COMM_EXEC) != 0);
+      break;
+    }
+    case PERF_RECORD_FORK: {
+      TaskRecord record;
+      if (!read_as(bytes, size, record) || record.pid == record.parent_pid) break; // a thread
+      processes.on_fork(static_cast<int32_t>(record.pid),
+                        static_cast<int32_t>(record.parent_pid), record.time);
+      break;
+    }
+    case PERF_RECORD_EXIT: {
+      TaskRecord record;
+      if (!read_as(bytes, size, record) || record.pid != record.tid) break;
+      processes.on_exit(static_cast<int32_t>(record.pid));
+      break;
+    }
+    case PERF_RECORD_LOST: {
+      LostRecord record;
+      if (read_as(bytes, size, record)) lost += record.lost;
+      break;
+    }
+    default:
+      break;
+    }
+  }
+  return lost;
+}
+
+} // namespace profcore::sampler

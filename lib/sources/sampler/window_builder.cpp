@@ -1,0 +1,236 @@
+#include "sources/sampler/window_builder.hpp"
+
+#include <array>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace profcore::sampler {
+namespace {
+
+std::string_view comm_of(const char (&comm)[SAMPLER_COMM]) {
+  return {comm, strnlen(comm, sizeof comm)};
+}
+
+} // namespace
+
+bool StackStore::add(const sampler_stack &stack, size_t size) {
+  const size_t frames = size_t{stack.user_frames} + stack.kernel_frames;
+  if (size < SAMPLER_STACK_HEAD || frames > 2 * SAMPLER_MAX_FRAMES ||
+      size < SAMPLER_STACK_HEAD + frames * sizeof(uint64_t) || frames_.size() > UINT32_MAX - frames)
+    return false;
+  const auto [at, is_new] = stacks_.try_emplace(stack.hash);
+  if (!is_new) return true;
+  at->second = {static_cast<uint32_t>(frames_.size()), stack.user_frames, stack.kernel_frames,
+                stack.stop, stack.flags};
+  frames_.insert(frames_.end(), stack.frames, stack.frames + frames);
+  return true;
+}
+
+const StackStore::Stack *StackStore::find(uint64_t hash) const {
+  const auto found = stacks_.find(hash);
+  return found == stacks_.end() ? nullptr : &found->second;
+}
+
+void StackStore::clear() {
+  frames_.clear();
+  stacks_.clear();
+}
+
+WindowBuilder::WindowBuilder(const Options &options, const ModuleFiles &files,
+                             ProcessTable &processes, const StackStore &stacks, uint64_t period_ns,
+                             std::string_view event)
+    : options_{options}, files_{files}, processes_{processes}, stacks_{stacks},
+      period_ns_{static_cast<int64_t>(period_ns)} {
+  Profile &profile = window_.profile;
+  profile.add_sample_type("samples", "count");
+  profile.add_sample_type("cpu", "nanoseconds");
+  for (SampleType &type : profile.mutable_sample_types()) type.period = period_ns_;
+  profile.meta.period_type = profile.intern("cpu");
+  profile.meta.period_unit = profile.intern("nanoseconds");
+  profile.meta.period = period_ns_;
+  profile.meta.default_type = profile.intern("cpu");
+  profile.meta.source_format = profile.intern("profcore");
+  profile.meta.frequency_hz = options.frequency;
+  profile.meta.comments.push_back(profile.intern(fmt::format("sampled by BPF on {}", event)));
+  window_.origins.resize(1); // module 0 is none
+}
+
+ModuleId WindowBuilder::add_module(const Module &module, ModuleOrigin origin) {
+  const ModuleId id = window_.profile.add_module(module);
+  if (window_.origins.size() <= id) window_.origins.resize(size_t{id} + 1);
+  window_.origins[id] = std::move(origin);
+  return id;
+}
+
+ModuleId WindowBuilder::module_of_file(uint32_t file) {
+  const auto known = file_modules_.find(file);
+  if (known != file_modules_.end()) return known->second;
+  const ModuleFile &from = files_[file];
+  Module module;
+  module.path = window_.profile.intern(from.path);
+  module.build_id = window_.profile.intern(from.build_id);
+  // Addresses are offsets in the file, so that the processes that share it share its frames.
+  for (const Segment &segment : from.segments)
+    module.end = std::max(module.end, segment.offset + segment.size);
+  if (module.end == 0) module.end = UINT64_C(1) << SAMPLER_FRAME_OFFSET_BITS;
+  ModuleOrigin origin;
+  origin.fd = from.file.get();
+  origin.path = from.path;
+  const ModuleId id = add_module(module, std::move(origin));
+  file_modules_.emplace(file, id);
+  return id;
+}
+
+ModuleId WindowBuilder::jit_module_of(int32_t pid) {
+  const auto known = jit_modules_.find(pid);
+  if (known != jit_modules_.end()) return known->second;
+  ModuleOrigin origin;
+  origin.pid = pid;
+  origin.namespace_pid = namespace_pid_of(pid);
+  if (const Process *process = processes_.find(pid)) origin.start_time = process->start_time;
+  Module module;
+  origin.path = fmt::format("/tmp/perf-{}.map", origin.namespace_pid);
+  module.path = window_.profile.intern(origin.path);
+  // Two processes of two containers may have the same path: the range tells the modules apart.
+  module.end = UINT64_MAX;
+  module.build_id = window_.profile.intern(
+      origin.namespace_pid == pid ? std::string{} : fmt::format("pid-{}", pid));
+  const ModuleId id = add_module(module, std::move(origin));
+  jit_modules_.emplace(pid, id);
+  return id;
+}
+
+LocationId WindowBuilder::user_frame(uint64_t frame, int32_t pid) {
+  const bool in_module = (frame & SAMPLER_FRAME_IN_MODULE) != 0;
+  const std::pair<uint64_t, uint64_t> key{frame, in_module ? 0 : static_cast<uint64_t>(pid)};
+  const auto known = locations_.find(key);
+  if (known != locations_.end()) return known->second;
+  Location location;
+  location.kind = FrameKind::kUser;
+  location.reason = UnnamedReason::kNotAttempted;
+  auto file = ModuleFiles::kNone;
+  location.address = frame;
+  if (in_module) {
+    file = static_cast<uint32_t>(frame >> SAMPLER_FRAME_OFFSET_BITS & SAMPLER_FRAME_MODULE_MASK);
+    location.address = frame & SAMPLER_FRAME_OFFSET_MASK;
+  } else if (const Process *process = processes_.find(pid)) {
+    location.reason = UnnamedReason::kNoModule;
+    for (const Mapping &mapping : process->mappings) {
+      if (frame < mapping.start || frame >= mapping.end) continue;
+      file = mapping.module;
+      if (file == ModuleFiles::kNone) { // anonymous: a JIT compiler's
+        location.module = jit_module_of(pid);
+        location.reason = UnnamedReason::kNotAttempted;
+      } else {
+        location.address = frame - mapping.start + mapping.offset;
+      }
+      break;
+    }
+  }
+  if (file != ModuleFiles::kNone && file < files_.size()) {
+    location.module = module_of_file(file);
+    location.reason = UnnamedReason::kNotAttempted;
+    if (files_[file].path.find(".so") != std::string::npos) location.kind = FrameKind::kLibrary;
+  }
+  const LocationId id = window_.profile.add_location(location, {});
+  locations_.emplace(key, id);
+  return id;
+}
+
+LocationId WindowBuilder::kernel_frame(uint64_t address) {
+  const std::pair<uint64_t, uint64_t> key{address, 1};
+  const auto known = locations_.find(key);
+  if (known != locations_.end()) return known->second;
+  if (kernel_module_ == 0) {
+    Module module;
+    module.path = window_.profile.intern("[kernel.kallsyms]");
+    module.start = UINT64_C(1) << 63;
+    module.end = UINT64_MAX;
+    module.offset = module.start;
+    kernel_module_ = add_module(module, {});
+  }
+  Location location;
+  location.address = address;
+  location.module = kernel_module_;
+  location.kind = FrameKind::kKernel;
+  location.reason = UnnamedReason::kNotAttempted;
+  const LocationId id = window_.profile.add_location(location, {});
+  locations_.emplace(key, id);
+  return id;
+}
+
+StackId WindowBuilder::stack_of(const sampler_key &key) {
+  const std::pair<uint64_t, uint64_t> identity{key.stack, key.tgid};
+  const auto known = made_stacks_.find(identity);
+  if (known != made_stacks_.end()) return known->second;
+  StackTrie &trie = window_.profile.stacks;
+  StackId stack = 0;
+  if (const StackStore::Stack *found = stacks_.find(key.stack)) {
+    const std::span<const uint64_t> frames = stacks_.frames(*found);
+    for (size_t i = found->user; i-- > 0;)
+      stack = trie.child(stack, user_frame(frames[i], static_cast<int32_t>(key.tgid)));
+    for (size_t i = found->kernel; i-- > 0;) {
+      // A return address may be the first of the next function: the call is before it.
+      const uint64_t address = frames[size_t{found->user} + i];
+      stack = trie.child(stack, kernel_frame(i == 0 ? address : address - 1));
+    }
+  }
+  made_stacks_.emplace(identity, stack);
+  return stack;
+}
+
+LabelSetId WindowBuilder::labels_of(const sampler_key &key, const sampler_count &count) {
+  Profile &profile = window_.profile;
+  std::array<Label, 8> labels;
+  size_t filled = 0;
+  const auto text = [&](std::string_view name, std::string_view value) {
+    Label &label = labels[filled++];
+    label.key = profile.intern(name);
+    label.text = profile.intern(value);
+  };
+  const auto number = [&](std::string_view name, int64_t value) {
+    Label &label = labels[filled++];
+    label.key = profile.intern(name);
+    label.is_number = 1;
+    label.number = value;
+  };
+  text("process", comm_of(count.process_comm));
+  number("pid", key.tgid);
+  if (options_.per_thread) {
+    text("thread", comm_of(count.comm));
+    number("tid", key.tid);
+  }
+  if (options_.per_cpu) number("cpu", key.cpu);
+  return profile.add_label_set({labels.data(), filled});
+}
+
+bool WindowBuilder::add(const sampler_key &key, const sampler_count &count) {
+  const bool arrived = stacks_.find(key.stack) != nullptr;
+  StackId stack = 0;
+  if (arrived) {
+    stack = stack_of(key);
+  } else {
+    if (!has_lost_) {
+      Function function;
+      function.name = window_.profile.intern("[stack trace lost]");
+      Line line;
+      line.function = window_.profile.add_function(function);
+      lost_ = window_.profile.add_location({}, {&line, 1});
+      has_lost_ = true;
+    }
+    stack = window_.profile.stacks.child(0, lost_);
+  }
+  const std::array<int64_t, 2> values{static_cast<int64_t>(count.samples),
+                                      static_cast<int64_t>(count.samples) * period_ns_};
+  window_.profile.add_sample(stack, labels_of(key, count), values);
+  return arrived;
+}
+
+Window WindowBuilder::finish(int64_t start_ns, int64_t duration_ns) {
+  window_.profile.meta.time_ns = start_ns;
+  window_.profile.meta.duration_ns = duration_ns;
+  window_.profile.stacks.drop_index();
+  return std::move(window_);
+}
+
+} // namespace profcore::sampler
