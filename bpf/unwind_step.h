@@ -181,8 +181,8 @@ UNWIND_INLINE int unwind_step_signal(struct unwind_state *state, void *context) 
 }
 
 /*
- * From a frame to its caller. `row` may be NULL. On anything but UNWIND_OK the walk is over, and pc,
- * sp and bp are still the last frame's.
+ * From a frame to its caller. `row` may be NULL. On anything but UNWIND_OK the walk is over, and
+ * pc, sp and bp are still the last frame's.
  */
 UNWIND_INLINE int unwind_step(struct unwind_state *state, const struct unwind_row *row,
                               void *context) {
@@ -247,40 +247,44 @@ UNWIND_INLINE int unwind_step(struct unwind_state *state, const struct unwind_ro
 }
 
 #if defined(UNWIND_ROW)
-#define UNWIND_NO_ROW (~0U)
 /* 2 ** 20 rows: the searched range is halved a fixed number of times. */
 #ifndef UNWIND_SEARCH_STEPS
 #define UNWIND_SEARCH_STEPS 20
 #endif
 /*
- * The index of the last row whose pc is not above `pc`, among `count` rows from `first` on;
- * UNWIND_NO_ROW when there is none or a row cannot be fetched. At most 2 ** UNWIND_SEARCH_STEPS rows
- * are seen.
+ * The last row whose pc is not above `pc`, among `count` rows from index `first` on; NULL when
+ * there is none or a row cannot be fetched. Tables of more than 2 ** UNWIND_SEARCH_STEPS rows have
+ * to be cut in two by the caller.
  *
- * Each step is straight code: the comparison becomes a mask through the sign of a 64-bit difference,
- * and the empty asm keeps the compiler from turning the mask back into a branch, of which the
- * verifier would have to follow 2 ** 20 paths.
+ * Each step is straight code: the comparison becomes a factor of 0 or 1 through the sign of a
+ * 64-bit difference. The empty asms keep the compiler from turning that back into a branch, of
+ * which the verifier would have to follow every combination; a mask of 0 or -1 would not do, as
+ * newer kernels take an AND with one for a branch.
  */
-UNWIND_INLINE __u32 unwind_find_row(void *context, __u32 first, __u32 count, __u32 pc) {
+UNWIND_INLINE const struct unwind_row *unwind_find_row(void *context, __u32 first, __u32 count,
+                                                       __u32 pc) {
   const struct unwind_row *row;
   __u32 base = first;
   __u32 left = count;
   int step;
-  if (count == 0) return UNWIND_NO_ROW;
+  (void)context;
+  if (count == 0) return (const struct unwind_row *)0;
   UNWIND_UNROLL
   for (step = 0; step < UNWIND_SEARCH_STEPS; ++step) {
     const __u32 half = left >> 1;
-    __u64 mask;
+    __u64 reached;
     row = UNWIND_ROW(context, base + half);
-    if (!row) return UNWIND_NO_ROW;
-    mask = (((__u64)pc - row->pc) >> 63) - 1; /* all ones when row->pc <= pc */
-    __asm__ volatile("" : "+r"(mask));
-    base += half & (__u32)mask;
+    if (!row) return row;
+    reached = (__u64)row->pc - pc - 1;
+    __asm__ volatile("" : "+r"(reached));
+    reached >>= 63; /* 1 when row->pc <= pc */
+    __asm__ volatile("" : "+r"(reached));
+    base += half * (__u32)reached;
     left -= half;
   }
   row = UNWIND_ROW(context, base);
-  if (!row || row->pc > pc) return UNWIND_NO_ROW;
-  return base;
+  if (row && row->pc > pc) return (const struct unwind_row *)0;
+  return row;
 }
 #endif
 
