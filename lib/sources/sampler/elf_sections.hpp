@@ -1,0 +1,42 @@
+#pragma once
+
+// As much of an ELF file as unwinding needs: where its code lies and its call frame information.
+// (Names and build ids are the symbolizer's business, which this layer does not see.)
+
+#include "base/pod_vector.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace profcore {
+
+enum class Machine : uint8_t { kX86_64, kAarch64 };
+
+/// A loadable segment with code.
+struct CodeSegment {
+  uint64_t address;
+  uint64_t file_offset;
+  uint64_t size; ///< in memory
+};
+
+struct ElfSection {
+  std::span<const uint8_t> bytes; ///< as in the file, perhaps compressed
+  uint64_t address = 0;
+  bool compressed = false;
+  bool found() const noexcept { return !bytes.empty(); }
+};
+
+struct ElfSections {
+  Machine machine = Machine::kX86_64;
+  bool big_endian = false;
+  bool is_go = false; ///< has Go's own function table
+  PodVector<CodeSegment> code;
+  ElfSection eh_frame;
+  ElfSection debug_frame;
+};
+
+/// Only 64-bit executables and shared objects of the machines above; Error kMalformed or
+/// kUnsupported for anything else. A table that goes past the file is as if it were not there.
+ElfSections read_elf_sections(std::span<const uint8_t> file);
+
+} // namespace profcore
