@@ -13,7 +13,7 @@
 #include "sources/sampler/window_builder.hpp"
 
 #include "base/error.hpp"
-#include "unwind_step.h"
+#include "unwind_row.h"
 
 #include "sampler.skel.h"
 
@@ -258,8 +258,14 @@ bool BpfSampler::prepare_module(uint32_t number) {
   const ModuleBytes bytes{module};
   if (!read_elf_head(bytes.data(), bytes.size(), module)) return false;
   const size_t most = std::min<uint64_t>(options_.row_budget / sizeof(unwind_row), UINT32_MAX);
-  const UnwindTable table = build_unwind_table({bytes.data(), bytes.size()}, most);
-  if (table.rows.empty() || !rows_->place(table.rows.span(), table.base, module.rows)) {
+  UnwindTable table;
+  try {
+    table = build_unwind_table({bytes.data(), bytes.size()}, most);
+  } catch (const Error &) { // not an ELF file of this machine, or damaged: by frame pointers
+    ++stats_.files_without_rows;
+    return false;
+  }
+  if (!rows_->place(table.rows.span(), table.base, module.rows)) {
     ++stats_.files_without_rows;
     return false;
   }

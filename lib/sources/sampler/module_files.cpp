@@ -1,11 +1,12 @@
 #include "sources/sampler/module_files.hpp"
 
+#include "sources/sampler/unwind_table.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -88,14 +89,9 @@ uint32_t ModuleFiles::add_vdso() {
 
 ModuleBytes::ModuleBytes(const ModuleFile &module) {
   if (module.is_vdso) {
-    // Not longer than its mapping, which is two pages on every architecture here; its section
-    // headers stand behind all else.
-    const auto *image = reinterpret_cast<const uint8_t *>(getauxval(AT_SYSINFO_EHDR));
-    if (image == nullptr) return;
-    Elf64_Ehdr head;
-    std::memcpy(&head, image, sizeof head);
-    data_ = image;
-    size_ = head.e_shoff + size_t{head.e_shentsize} * head.e_shnum;
+    const std::span<const uint8_t> image = vdso_image();
+    data_ = image.data();
+    size_ = image.size();
     return;
   }
   struct stat info {};

@@ -1,7 +1,7 @@
 #include "sources/sampler/row_pool.hpp"
 
 #include "sampler.h"
-#include "unwind_step.h"
+#include "unwind_row.h"
 
 #include <algorithm>
 #include <bpf/bpf.h>
