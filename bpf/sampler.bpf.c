@@ -7,15 +7,14 @@
 // written as {module, offset in the file}, so that a stack stays what it was when the process has
 // gone or has run another program.
 
-#include <linux/bpf.h>
-#include <linux/bpf_perf_event.h>
-
-#include <bpf/bpf_helpers.h>
-
-#include <bpf/bpf_core_read.h>
+#include "sampler.h"
 
 #include "core.h"
-#include "sampler.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -5,9 +5,10 @@
 
 #include <linux/types.h>
 
-#define SAMPLER_MAX_FRAMES 127      /* of each side, user and kernel */
-#define SAMPLER_MAX_MAPPINGS 256    /* of a process: a power of two */
-#define SAMPLER_CHUNK_ROWS (1 << 19) /* unwind rows of a chunk: 4 MiB, the largest value of old kernels */
+#define SAMPLER_MAX_FRAMES 127   /* of each side, user and kernel */
+#define SAMPLER_MAX_MAPPINGS 256 /* of a process: a power of two */
+#define SAMPLER_CHUNK_ROWS                                                                         \
+  (1 << 19) /* unwind rows of a chunk: 4 MiB, the largest value of old kernels */
 #define SAMPLER_COMM 16
 
 /* A user frame. Inside a known mapping: this bit, the module's number, the offset in its file (so
@@ -68,16 +69,16 @@ struct sampler_stack {
   __u64 frames[2 * SAMPLER_MAX_FRAMES];
 };
 #define SAMPLER_STACK_HEAD 24
-#define SAMPLER_STACK_USER_CUT 1   /* more user frames than SAMPLER_MAX_FRAMES */
+#define SAMPLER_STACK_USER_CUT 1 /* more user frames than SAMPLER_MAX_FRAMES */
 #define SAMPLER_STACK_KERNEL_CUT 2
 
 /* Counters of the program, each the sum over CPUs. */
 enum sampler_counter {
-  SAMPLER_TAKEN,         /* samples of a target */
-  SAMPLER_IDLE,          /* the idle task: not a sample */
-  SAMPLER_LOST_RING,     /* no room for a new stack */
-  SAMPLER_LOST_COUNTS,   /* no room in the table of counts */
-  SAMPLER_UNREGISTERED,  /* the process was not known: frame pointers only */
+  SAMPLER_TAKEN,        /* samples of a target */
+  SAMPLER_IDLE,         /* the idle task: not a sample */
+  SAMPLER_LOST_RING,    /* no room for a new stack */
+  SAMPLER_LOST_COUNTS,  /* no room in the table of counts */
+  SAMPLER_UNREGISTERED, /* the process was not known: frame pointers only */
   SAMPLER_USER_CUT,
   SAMPLER_UNWIND_NANOSECONDS,
   SAMPLER_COUNTERS

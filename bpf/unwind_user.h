@@ -52,8 +52,7 @@ static __always_inline struct sampler_mapping *find_mapping(struct sampler_proce
   __u64 at = 0;
 #pragma unroll
   for (__u32 half = SAMPLER_MAX_MAPPINGS / 2; half > 0; half /= 2) {
-    __u64 reached =
-        process->mappings[(at + half) & (SAMPLER_MAX_MAPPINGS - 1)].start - address - 1;
+    __u64 reached = process->mappings[(at + half) & (SAMPLER_MAX_MAPPINGS - 1)].start - address - 1;
     asm volatile("" : "+r"(reached));
     reached >>= 63; /* 1 when the mapping does not start above the address */
     asm volatile("" : "+r"(reached));

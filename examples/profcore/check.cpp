@@ -26,14 +26,29 @@ int run(const Arguments &arguments) {
       features += fmt::format("{}\"{}\":{}", features.empty() ? "" : ",", word.substr(0, equals),
                               word.substr(equals + 1) == "yes");
     }
+    std::string needs;
+    for (const profcore_sampler_need &need : profcore::Sampler::needs())
+      needs += fmt::format("{}{{\"need\":\"{}\",\"have\":\"{}\",\"met\":{},\"hard\":{},"
+                           "\"consequence\":\"{}\",\"fix\":\"{}\"}}",
+                           needs.empty() ? "" : ",", need.need, need.have, need.is_met != 0,
+                           need.is_hard != 0, need.consequence, need.fix);
     fmt::print("{{\"library\":\"{}\",\"headers\":\"{}\",\"features\":{{{}}},\"kernel\":\"{}\","
-               "\"machine\":\"{}\"}}\n",
-               profcore_version_get(), headers, features, system.release, system.machine);
+               "\"machine\":\"{}\",\"recording\":[{}]}}\n",
+               profcore_version_get(), headers, features, system.release, system.machine, needs);
     return kExitOk;
   }
   fmt::print("library   {}\nheaders   {}\nfeatures  {}\nkernel    {} {} {}\n",
              profcore_version_get(), headers, profcore_features_get(), system.sysname,
              system.release, system.machine);
+  fmt::print("\nrecording\n");
+  for (const profcore_sampler_need &need : profcore::Sampler::needs()) {
+    fmt::print("  {}  {:<26} {}\n",
+               need.is_met != 0    ? "ok     "
+               : need.is_hard != 0 ? "MISSING"
+                                   : "missing",
+               need.need, need.have);
+    if (need.is_met == 0) fmt::print("           {}\n           {}\n", need.consequence, need.fix);
+  }
   if (headers != profcore_version_get())
     print_warning("the tool was built against other headers than the library that runs");
   return kExitOk;

@@ -19,5 +19,6 @@
 #include <profcore/flame.h>
 #include <profcore/output.h>
 #include <profcore/profile.h>
+#include <profcore/sampler.h>
 
 #endif

@@ -475,6 +475,45 @@ inline Flame Profile::flame(const profcore_flame_options *options) const {
   return Flame{out};
 }
 
+/// A running sampler.
+class Sampler {
+public:
+  explicit Sampler(const profcore_sampler_options *options = nullptr) {
+    profcore_sampler *handle = nullptr;
+    detail::check([&](auto err) { return profcore_sampler_start(options, &handle, err); });
+    handle_.reset(handle);
+  }
+
+  int fd() const { return profcore_sampler_get_fd(get()); }
+  std::string_view event() const { return profcore_sampler_get_event(get()); }
+  void process() {
+    detail::check([&](auto err) { return profcore_sampler_process(get(), err); });
+  }
+  Profile drain() {
+    profcore_profile *profile = nullptr;
+    detail::check([&](auto err) { return profcore_sampler_drain(get(), &profile, err); });
+    return Profile{profile};
+  }
+  profcore_sampler_stats stats() const {
+    auto stats = init<profcore_sampler_stats>();
+    detail::check([&](auto err) { return profcore_sampler_get_stats(get(), &stats, err); });
+    return stats;
+  }
+  /// What sampling needs of this machine and user.
+  static std::vector<profcore_sampler_need> needs() {
+    size_t count = 0;
+    detail::check([&](auto err) { return profcore_sampler_check(nullptr, &count, err); });
+    std::vector<profcore_sampler_need> all(count, init<profcore_sampler_need>());
+    detail::check([&](auto err) { return profcore_sampler_check(all.data(), &count, err); });
+    return all;
+  }
+
+  profcore_sampler *get() const noexcept { return handle_.get(); }
+
+private:
+  std::unique_ptr<profcore_sampler, detail::Deleter<profcore_sampler_free>> handle_;
+};
+
 } // namespace wrapper
 } // namespace profcore
 

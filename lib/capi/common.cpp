@@ -215,6 +215,12 @@ const char *profcore_features_get(void) {
 #endif
          " lz4="
 #if PROFCORE_HAVE_LZ4
+         "yes"
+#else
+         "no"
+#endif
+         " bpf="
+#if PROFCORE_HAVE_BPF
          "yes";
 #else
          "no";

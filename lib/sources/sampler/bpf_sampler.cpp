@@ -6,16 +6,14 @@
 // at once, by frame pointers only; its files' rows follow as they are made, so that a short-lived
 // process is not missed because libLLVM takes a tenth of a second.
 
+#include "base/error.hpp"
+#include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
 #include "sources/sampler/row_pool.hpp"
 #include "sources/sampler/side_band.hpp"
 #include "sources/sampler/unwind_table.hpp"
 #include "sources/sampler/window_builder.hpp"
-
-#include "base/error.hpp"
 #include "unwind_row.h"
-
-#include "sampler.skel.h"
 
 #include <algorithm>
 #include <bpf/bpf.h>
@@ -195,8 +193,7 @@ void BpfSampler::attach() {
       if (errno == ENODEV) continue;
       fail(errno, fmt::format("the clock of CPU {} cannot be opened", cpu));
     }
-    bpf_link *link =
-        bpf_program__attach_perf_event(skeleton_->progs.take_sample, event.get());
+    bpf_link *link = bpf_program__attach_perf_event(skeleton_->progs.take_sample, event.get());
     if (link == nullptr) fail(errno, "the BPF program cannot be attached");
     event.release(); // the link has it
     links_.emplace_back(link, bpf_link__destroy);
@@ -287,8 +284,9 @@ void BpfSampler::prepare_modules(int64_t budget_ns) {
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(done));
   if (ready.empty()) return;
   for (const auto &[pid, process] : processes_.all()) {
-    const bool has = std::any_of(process.mappings.begin(), process.mappings.end(),
-                                 [&](const Mapping &mapping) { return ready.contains(mapping.module); });
+    const bool has =
+        std::any_of(process.mappings.begin(), process.mappings.end(),
+                    [&](const Mapping &mapping) { return ready.contains(mapping.module); });
     if (has) register_process(process);
   }
 }
@@ -307,8 +305,7 @@ void BpfSampler::process() {
 
 void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
   const bool odd = (window & 1) != 0;
-  const int counts =
-      bpf_map__fd(odd ? skeleton_->maps.counts_odd : skeleton_->maps.counts_even);
+  const int counts = bpf_map__fd(odd ? skeleton_->maps.counts_odd : skeleton_->maps.counts_even);
   const int sent = bpf_map__fd(odd ? skeleton_->maps.sent_odd : skeleton_->maps.sent_even);
   constexpr uint32_t kBatch = 4096;
   std::vector<sampler_key> keys(kBatch);
@@ -318,9 +315,9 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
   bool first = true;
   for (;;) {
     uint32_t count = kBatch;
-    const int error = bpf_map_lookup_and_delete_batch(counts, first ? nullptr : &position,
-                                                      &position, keys.data(), values.data(),
-                                                      &count, &options);
+    const int error =
+        bpf_map_lookup_and_delete_batch(counts, first ? nullptr : &position, &position, keys.data(),
+                                        values.data(), &count, &options);
     first = false;
     if (error != 0 && error != -ENOENT) fail(-error, "the counts cannot be read");
     for (uint32_t i = 0; i < count; ++i) {
@@ -334,8 +331,8 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
   first = true;
   for (;;) {
     uint32_t count = kBatch;
-    if (bpf_map_lookup_and_delete_batch(sent, first ? nullptr : &position, &position,
-                                        hashes.data(), ones.data(), &count, &options) != 0)
+    if (bpf_map_lookup_and_delete_batch(sent, first ? nullptr : &position, &position, hashes.data(),
+                                        ones.data(), &count, &options) != 0)
       break;
     first = false;
   }
@@ -353,8 +350,9 @@ Window BpfSampler::drain() {
   prepare_modules(INT64_MAX);
   const int64_t end = now(CLOCK_REALTIME);
   StackStore &stacks = stacks_[drained & 1];
-  WindowBuilder builder{options_, files_, processes_, stacks,
-                        UINT64_C(1000000000) / options_.frequency, stats_.event};
+  WindowBuilder builder{
+      options_,    files_, processes_, stacks, UINT64_C(1000000000) / options_.frequency,
+      stats_.event};
   read_counts(drained, builder);
   Window window = builder.finish(window_start_, end - window_start_);
   window_start_ = end;

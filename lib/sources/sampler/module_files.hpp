@@ -67,7 +67,7 @@ struct ModuleFile {
   std::string path; ///< as the process that was seen first has it
   Descriptor file;
   std::vector<Segment> segments;
-  std::string build_id; ///< hexadecimal
+  std::string build_id;        ///< hexadecimal
   std::vector<RowsPlace> rows; ///< none: frame pointers only
   uint64_t row_base = 0;       ///< what the rows' pcs count from, an ELF address
   bool is_vdso = false;
@@ -81,9 +81,10 @@ public:
   static constexpr uint32_t kNone = UINT32_MAX;
   static constexpr size_t kMaxModules = size_t{1} << 22; ///< what a frame can name
   static constexpr uint8_t kMaxTries = 4;
-  static constexpr size_t kMaxOpen = 512;                ///< the host needs descriptors too
+  static constexpr size_t kMaxOpen = 512; ///< the host needs descriptors too
 
-  /// The number of the file that process `pid` has mapped at `start ... end`; opened when it is new.
+  /// The number of the file that process `pid` has mapped at `start ... end`; opened when it is
+  /// new.
   uint32_t add(const FileId &id, std::string_view path, int32_t pid, uint64_t start, uint64_t end);
   uint32_t add_vdso();
 

@@ -19,8 +19,7 @@ int open_perf_event(const perf_event_attr &attr, int32_t pid, int cpu, int group
 PerfRing::PerfRing(Descriptor event, size_t pages) : event_{std::move(event)} {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_ = pages * page;
-  void *mapped =
-      mmap(nullptr, size_ + page, PROT_READ | PROT_WRITE, MAP_SHARED, event_.get(), 0);
+  void *mapped = mmap(nullptr, size_ + page, PROT_READ | PROT_WRITE, MAP_SHARED, event_.get(), 0);
   if (mapped == MAP_FAILED)
     throw Error{errno == EPERM || errno == EACCES ? Status::kPermission : Status::kIo,
                 fmt::format("a perf ring of {} KiB cannot be mapped ({}); see perf_event_mlock_kb",

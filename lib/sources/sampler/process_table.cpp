@@ -93,8 +93,7 @@ int32_t namespace_pid_of(int32_t pid) {
   std::string_view line{text.data() + at, (end == text.npos ? text.size() : end) - at};
   const size_t last = line.find_last_of(" \t");
   int32_t inner = pid;
-  if (last != line.npos)
-    std::from_chars(line.data() + last + 1, line.data() + line.size(), inner);
+  if (last != line.npos) std::from_chars(line.data() + last + 1, line.data() + line.size(), inner);
   return inner;
 }
 
@@ -138,7 +137,8 @@ Process *ProcessTable::scan(int32_t pid) {
     uint64_t offset = 0;
     FileId id;
     if (!take_number(line, start, 16, '-') || !take_number(line, end, 16, ' ')) continue;
-    if (line.size() < 5 || line[2] != 'x' || static_cast<int64_t>(start) < 0) continue; // [vsyscall]
+    if (line.size() < 5 || line[2] != 'x' || static_cast<int64_t>(start) < 0)
+      continue; // [vsyscall]
     line.remove_prefix(5);
     if (!take_number(line, offset, 16, ' ') || !take_number(line, id.major, 16, ':') ||
         !take_number(line, id.minor, 16, ' '))

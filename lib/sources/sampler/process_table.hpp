@@ -15,8 +15,8 @@ namespace profcore::sampler {
 struct Mapping {
   uint64_t start = 0;
   uint64_t end = 0;
-  uint64_t offset = 0;                   ///< in the file
-  uint32_t module = ModuleFiles::kNone;  ///< kNone: anonymous memory, JIT
+  uint64_t offset = 0;                  ///< in the file
+  uint32_t module = ModuleFiles::kNone; ///< kNone: anonymous memory, JIT
 };
 
 struct Process {

@@ -26,8 +26,7 @@ bool RowPool::add_chunk() {
   chunk.map = Descriptor{bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_rows", sizeof(uint32_t),
                                         kChunkBytes, 1, &options)};
   if (!chunk.map.is_open()) return false;
-  void *mapped =
-      mmap(nullptr, kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, chunk.map.get(), 0);
+  void *mapped = mmap(nullptr, kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, chunk.map.get(), 0);
   if (mapped == MAP_FAILED) return false;
   chunk.rows = static_cast<unwind_row *>(mapped);
   const auto number = static_cast<uint32_t>(chunks_.size());
@@ -50,7 +49,8 @@ bool RowPool::place(std::span<const unwind_row> rows, uint64_t base,
   while (!rows.empty()) {
     // Short tables stay in one piece where that is possible.
     auto chunk = std::find_if(chunks_.begin(), chunks_.end(), [&](const Chunk &each) {
-      return SAMPLER_CHUNK_ROWS - each.used >= std::min<size_t>(rows.size(), SAMPLER_CHUNK_ROWS / 4);
+      return SAMPLER_CHUNK_ROWS - each.used >=
+             std::min<size_t>(rows.size(), SAMPLER_CHUNK_ROWS / 4);
     });
     if (chunk == chunks_.end()) {
       if (!add_chunk()) {

@@ -76,9 +76,9 @@ SideBand::SideBand(int cpus, size_t pages_per_cpu) {
     Descriptor event{open_perf_event(attr, -1, cpu)};
     if (!event.is_open()) {
       if (errno == ENODEV) continue; // this CPU is off
-      throw Error{errno == EACCES || errno == EPERM ? Status::kPermission : Status::kIo,
-                  fmt::format("the side-band of CPU {} cannot be opened: {}", cpu,
-                              strerrordesc_np(errno))};
+      throw Error{
+          errno == EACCES || errno == EPERM ? Status::kPermission : Status::kIo,
+          fmt::format("the side-band of CPU {} cannot be opened: {}", cpu, strerrordesc_np(errno))};
     }
     rings_.emplace_back(std::move(event), pages_per_cpu);
   }
@@ -108,24 +108,23 @@ uint64_t SideBand::apply(ProcessTable &processes) {
     case PERF_RECORD_MMAP2: {
       MmapRecord record;
       if (!read_as(bytes, size, record)) break;
-      processes.on_mmap(static_cast<int32_t>(record.pid), record.start, record.size,
-                        record.offset, {record.major, record.minor, record.inode},
+      processes.on_mmap(static_cast<int32_t>(record.pid), record.start, record.size, record.offset,
+                        {record.major, record.minor, record.inode},
                         text_behind(bytes, size, sizeof record));
       break;
     }
     case PERF_RECORD_COMM: {
       CommRecord record;
       if (!read_as(bytes, size, record) || record.pid != record.tid) break;
-      processes.on_comm(static_cast<int32_t>(record.pid),
-                        text_behind(bytes, size, sizeof record),
+      processes.on_comm(static_cast<int32_t>(record.pid), text_behind(bytes, size, sizeof record),
                         (header.misc & PERF_RECORD_MISC_COMM_EXEC) != 0);
       break;
     }
     case PERF_RECORD_FORK: {
       TaskRecord record;
       if (!read_as(bytes, size, record) || record.pid == record.parent_pid) break; // a thread
-      processes.on_fork(static_cast<int32_t>(record.pid),
-                        static_cast<int32_t>(record.parent_pid), record.time);
+      processes.on_fork(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.parent_pid),
+                        record.time);
       break;
     }
     case PERF_RECORD_EXIT: {

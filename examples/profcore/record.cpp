@@ -1,0 +1,208 @@
+#include "child.hpp"
+#include "common.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fmt/format.h>
+#include <optional>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr std::array kOptions = {
+    Option{"output", 'o', "OUT",
+           "file to write (default: profcore.pb.gz); its ending tells the format"},
+    Option{"to", 0, "FORMAT", "pprof, collapsed, json, speedscope, flamebearer, svg, html"},
+    Option{"pid", 'p', "PID", "only this process and what it starts; may be repeated"},
+    Option{"all", 'a', "", "every process of the host (the default without a target)"},
+    Option{"name", 0, "REGEX", "only processes whose name or command line matches, new ones too"},
+    Option{"no-children", 0, "", "not what the processes start"},
+    Option{"frequency", 'F', "HZ", "samples a second on every CPU, 1 to 1000 (99)"},
+    Option{"duration", 'd', "SEC",
+           "stop after so many seconds; default: at Ctrl-C or the command's end"},
+    Option{"per-thread", 0, "", "tell threads apart, by the labels thread and tid"},
+    Option{"per-cpu", 0, "", "tell CPUs apart, by the label cpu"},
+    Option{"no-kernel", 0, "", "no kernel frames"},
+    Option{"no-symbols", 0, "", "keep addresses, name nothing"},
+    Option{"stats", 0, "", "print what was taken, lost, and what it cost"},
+    Option{"title", 0, "TEXT", "title of a graph"},
+};
+
+using Clock = std::chrono::steady_clock;
+
+std::vector<int32_t> pids_of(const Arguments &arguments) {
+  std::vector<int32_t> pids;
+  for (const std::string &text : arguments.all("pid")) {
+    char *end = nullptr;
+    const long pid = std::strtol(text.c_str(), &end, 10);
+    if (text.empty() || *end != '\0' || pid <= 0 || pid > INT32_MAX)
+      throw UsageError{fmt::format("-p: '{}' is no process id", text)};
+    pids.push_back(static_cast<int32_t>(pid));
+  }
+  return pids;
+}
+
+void show_status(const profcore::Sampler &sampler, Clock::time_point began) {
+  if (isatty(STDERR_FILENO) != 1) return;
+  const profcore_sampler_stats stats = sampler.stats();
+  const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  fmt::print(stderr, "\r\033[K{:.0f} s, {} samples, {} lost, {} processes; Ctrl-C ends", seconds,
+             stats.taken, stats.lost_counts + stats.lost_stacks, stats.processes);
+  std::fflush(stderr);
+}
+
+void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
+  const double with_user = static_cast<double>(stats.taken - stats.without_user);
+  constexpr std::array<const char *, 16> kStops = {"no user stack",
+                                                   "root by rows",
+                                                   "root by frame pointers",
+                                                   "root by return address 0",
+                                                   "no rows and no frame pointer",
+                                                   "gap and no frame pointer",
+                                                   "unsupported row",
+                                                   "bad frame pointer",
+                                                   "stack not readable",
+                                                   "stack does not rise",
+                                                   "bad return address",
+                                                   "no link register",
+                                                   "deeper than 127",
+                                                   "process not known",
+                                                   "other",
+                                                   ""};
+  fmt::print(stderr,
+             "event            {}\n"
+             "taken            {}\n"
+             "delivered        {}\n"
+             "lost             {} (no room {}, stack lost {})\n"
+             "complete         {} of {} user stacks ({:.1f} %)\n"
+             "unregistered     {}\n"
+             "in the kernel    {:.3f} ms, {:.1f} us a sample\n"
+             "own CPU time     {:.3f} ms\n"
+             "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without\n"
+             "processes        {}, files {}\n",
+             event, stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks,
+             stats.lost_counts, stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
+             with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
+             stats.unregistered, static_cast<double>(stats.bpf_ns) / 1e6,
+             stats.taken > 0
+                 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
+                 : 0,
+             static_cast<double>(stats.own_cpu_ns) / 1e6, stats.rows,
+             stats.modules - stats.files_without_rows, static_cast<double>(stats.row_bytes) / 1e6,
+             stats.files_without_rows, stats.processes, stats.modules);
+  for (size_t i = 0; i < kStops.size(); ++i)
+    if (stats.stops[i] != 0) fmt::print(stderr, "  {:<28} {}\n", kStops[i], stats.stops[i]);
+}
+
+int run(const Arguments &arguments) {
+  const auto &command = arguments.positional();
+  std::string out = arguments.get("output");
+  if (out.empty()) out = "profcore.pb.gz";
+  const profcore_output_format format = choose_format(arguments, out);
+  const std::vector<int32_t> pids = pids_of(arguments);
+  const std::string name = arguments.get("name");
+  const int targets = (pids.empty() ? 0 : 1) + (name.empty() ? 0 : 1) + (command.empty() ? 0 : 1) +
+                      (arguments.has("all") ? 1 : 0);
+  if (targets > 1) throw UsageError{"one target: -p, -a, --name or a command"};
+  const double limit = arguments.number("duration", 0, 0.01, 1e7);
+
+  const profcore_context context = make_context(arguments);
+  auto options = profcore::init<profcore_sampler_options>();
+  options.context = &context;
+  options.frequency = static_cast<uint32_t>(arguments.number("frequency", 99, 1, 1000));
+  options.no_children = arguments.has("no-children") ? 1 : 0;
+  options.per_thread = arguments.has("per-thread") ? 1 : 0;
+  options.per_cpu = arguments.has("per-cpu") ? 1 : 0;
+  options.no_kernel = arguments.has("no-kernel") ? 1 : 0;
+  options.no_symbols = arguments.has("no-symbols") ? 1 : 0;
+  if (!name.empty()) options.name_pattern = name.c_str();
+  std::optional<Child> child;
+  std::vector<int32_t> sampled = pids;
+  if (!command.empty()) {
+    child.emplace(command); // waits before it runs anything
+    sampled.push_back(child->pid());
+  }
+  options.pids = sampled.empty() ? nullptr : sampled.data();
+  options.pid_count = sampled.size();
+
+  profcore::Sampler sampler{&options};
+  const Clock::time_point began = Clock::now();
+  if (child) child->go();
+  std::vector<profcore::Profile> windows;
+  Clock::time_point next_status = began;
+  Clock::time_point next_drain = began + std::chrono::seconds{15};
+  while (!interrupted()) {
+    const Clock::time_point now = Clock::now();
+    if (limit > 0 && now - began >= std::chrono::duration<double>(limit)) break;
+    if (child && child->has_ended()) break;
+    if (sampled.size() == 1 && !child && kill(sampled[0], 0) != 0 && errno == ESRCH) break;
+    if (now >= next_status && !arguments.has("quiet")) {
+      show_status(sampler, began);
+      next_status = now + std::chrono::seconds{1};
+    }
+    if (now >= next_drain) {
+      windows.push_back(sampler.drain());
+      if (windows.size() > 1) {
+        profcore::Profile merged = profcore::Profile::merge(windows);
+        windows.clear();
+        windows.push_back(std::move(merged));
+      }
+      next_drain = now + std::chrono::seconds{15};
+    }
+    double wait = 0.1;
+    if (limit > 0)
+      wait = std::min(wait, limit - std::chrono::duration<double>(now - began).count());
+    pollfd event{sampler.fd(), POLLIN, 0};
+    const int ready = poll(&event, 1, std::max(1, static_cast<int>(wait * 1000)));
+    if (ready > 0) sampler.process();
+  }
+  end_progress();
+  if (isatty(STDERR_FILENO) == 1 && !arguments.has("quiet")) fmt::print(stderr, "\r\033[K");
+  windows.push_back(sampler.drain());
+  const profcore_sampler_stats stats = sampler.stats();
+  if (arguments.has("stats")) print_stats(stats, sampler.event());
+  profcore::Profile profile =
+      windows.size() == 1 ? std::move(windows[0]) : profcore::Profile::merge(windows);
+  profile = apply_filters(std::move(profile), arguments);
+  if (profile.sample_count() == 0) {
+    print_error("nothing was sampled: what was asked for did not run on a CPU");
+    return kExitNoData;
+  }
+  auto write = profcore::init<profcore_output_options>();
+  const std::string title = arguments.has("title") ? arguments.get("title")
+                            : command.empty()      ? std::string{"profcore record"}
+                                                   : command.front();
+  const std::string subtitle = make_subtitle(profile, arguments);
+  write.title = title.c_str();
+  write.subtitle = subtitle.c_str();
+  const bool whole = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
+  const profcore::Buffer buffer =
+      whole ? profile.write(format, &write) : build_flame(profile, arguments).write(format, &write);
+  save(buffer, out);
+  if (!arguments.has("quiet"))
+    fmt::print(stderr, "{}: {} samples on {} ({} lost), {:.1f} % of user stacks whole\n", out,
+               stats.taken, sampler.event(), stats.lost_counts + stats.lost_stacks,
+               stats.taken > stats.without_user
+                   ? 100.0 * static_cast<double>(stats.complete) /
+                         static_cast<double>(stats.taken - stats.without_user)
+                   : 100.0);
+  return child ? child->exit_code() : kExitOk;
+}
+
+} // namespace
+
+const Command kRecord{"record",
+                      "[-p PID | -a | --name REGEX | -- CMD...] -o OUT",
+                      "Samples live processes by eBPF: complete stacks without frame pointers.",
+                      "Endings as for convert. With a command, its exit status is passed on.\n"
+                      "\nExamples:\n"
+                      "  profcore record -a -d 10 -o host.html --group-by process\n"
+                      "  profcore record -p 1234 -d 30 -o service.pb.gz\n"
+                      "  profcore record -F 997 -o build.svg -- make -j4\n"
+                      "  profcore record --name '^nginx' --per-thread -d 60 -o nginx.pb.gz\n",
+                      {kOptions, kTreeOptions, kFilterOptions, kGeneralOptions},
+                      run};

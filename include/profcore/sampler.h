@@ -1,0 +1,133 @@
+/* profcore/sampler.h: live processes of this Linux host to profiles. */
+#ifndef PROFCORE_SAMPLER_H
+#define PROFCORE_SAMPLER_H
+
+#include <profcore/common.h>
+#include <profcore/profile.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A running sampler: an eBPF program on the clock of every CPU, and what it needs. Not
+ * thread-safe; several may run at a time. When the process that made it dies, the kernel takes
+ * everything away. @since 0.1 */
+typedef struct profcore_sampler profcore_sampler;
+
+/** What to sample, and how. @since 0.1 */
+typedef struct profcore_sampler_options {
+  size_t size;
+  const profcore_context *context; /**< limits and log; NULL = defaults */
+  const int32_t *pids;             /**< only these processes, by their ids here; NULL = see below */
+  size_t pid_count;
+  /** Only processes whose name or command line matches this regular expression (RE2), those that
+   * start later too. NULL = no such rule. Neither pids nor this: every process of the host. */
+  const char *name_pattern;
+  uint64_t row_budget; /**< bytes of kernel memory for unwind rows; 0 = 64 MiB. Files beyond it are
+                          walked by frame pointers */
+  uint32_t frequency;  /**< samples a second on every CPU, 1 to 1000; 0 = 99 */
+  int32_t no_children; /**< 1: what the processes start is not sampled */
+  int32_t per_thread;  /**< 1: threads are told apart, by labels `thread` and `tid` */
+  int32_t per_cpu;     /**< 1: CPUs are told apart, by the label `cpu` */
+  int32_t no_kernel;   /**< 1: no kernel frames */
+  int32_t no_symbols;  /**< 1: frames keep their addresses; they can be named later */
+  uint64_t reserved[8];
+} profcore_sampler_options;
+
+/** What happened since the start. Every sample is delivered, lost for a reason told here, or waits
+ * for the next drain. @since 0.1 */
+typedef struct profcore_sampler_stats {
+  size_t size;
+  uint64_t taken;        /**< samples of what was asked for */
+  uint64_t delivered;    /**< of them in the profiles drained, lost_stacks too */
+  uint64_t idle;         /**< ticks of idle CPUs: no samples */
+  uint64_t lost_counts;  /**< samples lost: the table of counts was full */
+  uint64_t lost_stacks;  /**< samples whose stack was lost: "[stack trace lost]" in the profile */
+  uint64_t lost_records; /**< news about processes that the kernel had no room for */
+  uint64_t unregistered; /**< samples of processes too new: walked by frame pointers only */
+  uint64_t truncated;    /**< samples of more frames than are kept (127) */
+  uint64_t complete;     /**< samples whose user stack was walked to its root */
+  uint64_t without_user; /**< samples of kernel threads: no user stack */
+  uint64_t bpf_ns;       /**< CPU time of the program in the kernel, nanoseconds */
+  uint64_t own_cpu_ns;   /**< CPU time of the sampler's calls, nanoseconds */
+  uint64_t row_bytes;    /**< kernel memory of unwind rows */
+  uint64_t rows;
+  uint64_t files_without_rows; /**< over the budget, or without call frame information */
+  uint64_t processes;          /**< known now */
+  uint64_t modules;            /**< files seen */
+  /** Samples by why the walk of the user stack ended, by PROFCORE_STOP_... */
+  uint64_t stops[16];
+  uint64_t reserved[8];
+} profcore_sampler_stats;
+
+#define PROFCORE_STOP_NONE 0          /**< no user stack */
+#define PROFCORE_STOP_END 1           /**< root: call frame information says so */
+#define PROFCORE_STOP_END_FP 2        /**< root: the chain of frame pointers ended */
+#define PROFCORE_STOP_END_ZERO_PC 3   /**< root: the return address is 0 */
+#define PROFCORE_STOP_NO_TABLE 4      /**< no call frame information and no frame pointer */
+#define PROFCORE_STOP_GAP 5           /**< the same between the functions of a file */
+#define PROFCORE_STOP_UNSUPPORTED 6   /**< call frame information that cannot be followed */
+#define PROFCORE_STOP_BAD_FP 7        /**< the frame pointer leads nowhere */
+#define PROFCORE_STOP_UNREADABLE 8    /**< the stack could not be read */
+#define PROFCORE_STOP_SP_NOT_RISING 9 /**< the stack does not lead upwards */
+#define PROFCORE_STOP_BAD_PC 10       /**< the return address is none */
+#define PROFCORE_STOP_NO_LR 11        /**< aarch64: the link register was needed and is gone */
+#define PROFCORE_STOP_DEPTH 12        /**< more frames than are kept */
+
+/** Starts sampling. On success *out is the caller's (profcore_sampler_free). Errors: PERMISSION
+ * (what is missing; see profcore_sampler_check), UNSUPPORTED (the kernel, or a build without BPF),
+ * NOT_FOUND (no such process), INVALID_ARGUMENT, NO_MEMORY, IO. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_start(const profcore_sampler_options *options,
+                                                    profcore_sampler **out, profcore_error **err);
+
+/** Stops and frees; what was not drained is lost. NULL is fine. @since 0.1 */
+PROFCORE_API void profcore_sampler_free(profcore_sampler *sampler);
+
+/** A descriptor for the host's poll or epoll: readable when profcore_sampler_process has something
+ * to do. It stays the sampler's. -1 for NULL. @since 0.1 */
+PROFCORE_API int32_t profcore_sampler_get_fd(const profcore_sampler *sampler);
+
+/** Keeps up with new processes and stacks. To be called when the descriptor is readable, within a
+ * second or so: the sooner, the more samples of short-lived processes are whole. Does not wait.
+ * Errors: NO_MEMORY, IO. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_process(profcore_sampler *sampler,
+                                                      profcore_error **err);
+
+/** What was sampled since the start or the last drain, as a profile with the columns samples/count
+ * and cpu/nanoseconds, the labels `process` and `pid` (and as asked for), every frame named as far
+ * as that is possible. To be called at least every half minute. On success *out is the caller's.
+ * Errors: NO_MEMORY, IO. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_drain(profcore_sampler *sampler,
+                                                    profcore_profile **out, profcore_error **err);
+
+/** Fills `stats` (set stats->size first). Errors: INVALID_ARGUMENT. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
+                                                        profcore_sampler_stats *stats,
+                                                        profcore_error **err);
+
+/** The clock that is sampled on: "cycles", or "cpu-clock" where there are no hardware counters. ""
+ * for NULL. Lives as long as the sampler. @since 0.1 */
+PROFCORE_API const char *profcore_sampler_get_event(const profcore_sampler *sampler);
+
+/** Something that sampling wants of this machine and user. Texts are NUL-terminated UTF-8.
+ * @since 0.1 */
+typedef struct profcore_sampler_need {
+  size_t size;
+  int32_t is_met;        /**< 1: nothing to do */
+  int32_t is_hard;       /**< 1: without it the BPF sampler does not start */
+  char need[64];         /**< what is wanted */
+  char have[128];        /**< what there is */
+  char consequence[160]; /**< what is missing without it */
+  char fix[160];         /**< what to do about it */
+} profcore_sampler_need;
+
+/** What sampling needs, have or not, without starting it. Fills at most *count entries of `needs`,
+ * an array whose elements have the size that needs[0].size says, and sets *count to how many there
+ * are. `needs` may be NULL to learn the count. Thread-safe. Errors: INVALID_ARGUMENT. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_check(profcore_sampler_need *needs, size_t *count,
+                                                    profcore_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

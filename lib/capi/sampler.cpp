@@ -1,0 +1,149 @@
+#include "sources/sampler/sampler.hpp"
+
+#include "build_features.hpp"
+#include "capi/guard.hpp"
+#include "sources/sampler/check.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+using namespace profcore;
+using namespace profcore::capi;
+
+static_assert(sizeof(profcore_sampler_options) == size_t{17} * 8 &&
+                  sizeof(profcore_sampler_stats) == size_t{42} * 8 &&
+                  sizeof(profcore_sampler_need) == size_t{66} * 8,
+              "no implicit padding");
+
+struct profcore_sampler {
+  std::unique_ptr<sampler::Sampler> sampler;
+  std::string event;
+  bool names = true;
+};
+
+namespace {
+
+void copy_text(const std::string &from, char *to, size_t room) {
+  const size_t size = std::min(from.size(), room - 1);
+  std::copy_n(from.data(), size, to);
+  to[size] = '\0';
+}
+
+} // namespace
+
+extern "C" {
+
+profcore_status profcore_sampler_start(const profcore_sampler_options *given_options,
+                                       profcore_sampler **out, profcore_error **err) {
+  return guard(err, [&] {
+    required(out, "out") = nullptr;
+    const profcore_sampler_options given = read_options(given_options);
+    const ContextAdapter context{given.context};
+    sampler::Options options;
+    options.context = context.get();
+    if (given.pid_count != 0) {
+      const int32_t *pids = &required(given.pids, "pids");
+      options.pids.assign(pids, pids + given.pid_count);
+    }
+    options.name_pattern = text_or_empty(given.name_pattern);
+    if (given.row_budget != 0) options.row_budget = given.row_budget;
+    if (given.frequency != 0) options.frequency = given.frequency;
+    options.follow_children = !flag(given.no_children, "no_children");
+    options.per_thread = flag(given.per_thread, "per_thread");
+    options.per_cpu = flag(given.per_cpu, "per_cpu");
+    options.kernel_stacks = !flag(given.no_kernel, "no_kernel");
+    auto made = std::make_unique<profcore_sampler>();
+    made->names = !flag(given.no_symbols, "no_symbols");
+#if PROFCORE_HAVE_BPF
+    made->sampler = sampler::start_bpf_sampler(options);
+#else
+    throw Error{Status::kUnsupported, "this library was built without BPF"};
+#endif
+    made->event = made->sampler->stats().event;
+    *out = made.release();
+  });
+}
+
+void profcore_sampler_free(profcore_sampler *sampler) {
+  delete sampler;
+}
+
+int32_t profcore_sampler_get_fd(const profcore_sampler *sampler) {
+  return sampler == nullptr ? -1 : sampler->sampler->fd();
+}
+
+profcore_status profcore_sampler_process(profcore_sampler *sampler, profcore_error **err) {
+  return guard(err, [&] { required(sampler, "sampler").sampler->process(); });
+}
+
+profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profile **out,
+                                       profcore_error **err) {
+  return guard(err, [&] {
+    required(out, "out") = nullptr;
+    sampler::Window window = required(sampler, "sampler").sampler->drain();
+    auto made = std::make_unique<profcore_profile>();
+    made->profile = std::move(window.profile);
+    *out = made.release();
+  });
+}
+
+profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
+                                           profcore_sampler_stats *stats, profcore_error **err) {
+  return guard(err, [&] {
+    start_info(stats);
+    const sampler::Stats now = required(sampler, "sampler").sampler->stats();
+    profcore_sampler_stats info{};
+    info.taken = now.taken;
+    info.delivered = now.delivered;
+    info.idle = now.idle;
+    info.lost_counts = now.lost_counts;
+    info.lost_stacks = now.lost_stacks;
+    info.lost_records = now.lost_records;
+    info.unregistered = now.unregistered;
+    info.truncated = now.truncated;
+    info.complete = now.stops[PROFCORE_STOP_END] + now.stops[PROFCORE_STOP_END_FP] +
+                    now.stops[PROFCORE_STOP_END_ZERO_PC];
+    info.without_user = now.stops[PROFCORE_STOP_NONE];
+    info.bpf_ns = now.bpf_nanoseconds;
+    info.own_cpu_ns = now.own_cpu_nanoseconds;
+    info.row_bytes = now.row_bytes;
+    info.rows = now.rows;
+    info.files_without_rows = now.files_without_rows;
+    info.processes = now.processes;
+    info.modules = now.modules;
+    std::copy(std::begin(now.stops), std::end(now.stops), info.stops);
+    write_info(stats, info);
+  });
+}
+
+const char *profcore_sampler_get_event(const profcore_sampler *sampler) {
+  return sampler == nullptr ? "" : sampler->event.c_str();
+}
+
+profcore_status profcore_sampler_check(profcore_sampler_need *needs, size_t *count,
+                                       profcore_error **err) {
+  return guard(err, [&] {
+    size_t &room = required(count, "count");
+    const std::vector<sampler::Need> found = sampler::check_needs();
+    if (needs != nullptr && room != 0) {
+      // Newer libraries may know larger entries: the first says how large the caller's are.
+      const size_t each = needs->size;
+      if (!is_struct_size(each)) invalid("needs[0].size is no size");
+      for (size_t i = 0; i < std::min(room, found.size()); ++i) {
+        profcore_sampler_need entry{};
+        entry.size = each;
+        entry.is_met = found[i].is_met ? 1 : 0;
+        entry.is_hard = found[i].is_hard ? 1 : 0;
+        copy_text(found[i].need, entry.need, sizeof entry.need);
+        copy_text(found[i].have, entry.have, sizeof entry.have);
+        copy_text(found[i].consequence, entry.consequence, sizeof entry.consequence);
+        copy_text(found[i].fix, entry.fix, sizeof entry.fix);
+        std::memcpy(reinterpret_cast<char *>(needs) + i * each, &entry,
+                    std::min(each, sizeof entry));
+      }
+    }
+    room = found.size();
+  });
+}
+
+} // extern "C"
