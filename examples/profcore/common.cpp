@@ -412,3 +412,14 @@ uint32_t terminal_width() {
   if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
   return size.ws_col;
 }
+
+void refuse_tree_options(const Arguments &arguments, profcore_output_format format) {
+  for (const Option &option : kTreeOptions) {
+    if (!arguments.has(option.name)) continue;
+    if (option.name != "type")
+      throw UsageError{fmt::format("--{} is for graphs and tables; this output holds whole stacks",
+                                   option.name)};
+    if (format != PROFCORE_OUTPUT_COLLAPSED)
+      throw UsageError{"--type: this output holds all sample types; collapsed and graphs hold one"};
+  }
+}

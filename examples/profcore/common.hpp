@@ -61,5 +61,7 @@ void save(const profcore::Buffer &buffer, const std::string &path);
 /// The format named by --to or by the ending of `path`; UsageError when neither tells.
 profcore_output_format choose_format(const Arguments &arguments, const std::string &path);
 bool is_profile_format(profcore_output_format format);
+/// What shapes a tree says nothing about a profile; better refused than ignored.
+void refuse_tree_options(const Arguments &arguments, profcore_output_format format);
 /// Columns of the terminal when stdout is one, else 0.
 uint32_t terminal_width();

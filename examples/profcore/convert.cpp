@@ -14,18 +14,6 @@ constexpr std::array kOptions = {
     Option{"plain", 0, "", "pprof: do not compress"},
 };
 
-/// What shapes a tree says nothing about a profile; better refused than ignored.
-void refuse_tree_options(const Arguments &arguments, profcore_output_format format) {
-  for (const Option &option : kTreeOptions) {
-    if (!arguments.has(option.name)) continue;
-    if (option.name != "type")
-      throw UsageError{fmt::format("--{} is for graphs and tables; this output holds whole stacks",
-                                   option.name)};
-    if (format != PROFCORE_OUTPUT_COLLAPSED)
-      throw UsageError{"--type: this output holds all sample types; collapsed and graphs hold one"};
-  }
-}
-
 int run(const Arguments &arguments) {
   const auto &paths = arguments.positional();
   const std::string out = arguments.get("output");

@@ -108,6 +108,8 @@ int run(const Arguments &arguments) {
   const int targets = (pids.empty() ? 0 : 1) + (name.empty() ? 0 : 1) + (command.empty() ? 0 : 1) +
                       (arguments.has("all") ? 1 : 0);
   if (targets > 1) throw UsageError{"one target: -p, -a, --name or a command"};
+  const bool whole_stacks = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
+  if (whole_stacks) refuse_tree_options(arguments, format);
   const double limit = arguments.number("duration", 0, 0.01, 1e7);
 
   const profcore_context context = make_context(arguments);
@@ -179,9 +181,9 @@ int run(const Arguments &arguments) {
   const std::string subtitle = make_subtitle(profile, arguments);
   write.title = title.c_str();
   write.subtitle = subtitle.c_str();
-  const bool whole = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
-  const profcore::Buffer buffer =
-      whole ? profile.write(format, &write) : build_flame(profile, arguments).write(format, &write);
+  const profcore::Buffer buffer = whole_stacks
+                                      ? profile.write(format, &write)
+                                      : build_flame(profile, arguments).write(format, &write);
   save(buffer, out);
   if (!arguments.has("quiet"))
     fmt::print(stderr, "{}: {} samples on {} ({} lost), {:.1f} % of user stacks whole\n", out,
