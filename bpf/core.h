@@ -8,11 +8,15 @@
 
 #define PF_KTHREAD 0x00200000
 
+struct mm_struct;
+
 struct task_struct {
   int pid;
   int tgid;
   unsigned int flags;
+  struct mm_struct *mm;
   struct task_struct *group_leader;
+  unsigned in_execve : 1;
   __u64 start_boottime;
   char comm[16];
 } __attribute__((preserve_access_index));

@@ -157,8 +157,14 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->user_frames = 0;
 
   __u32 user_frames = 0;
-  if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD))
+  /* Kernel threads have no user stack, tasks that exit none any more. */
+  if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
     user_frames = unwind_user(ctx, task, key.tgid, stack);
+  /* In the middle of execve the registers are still the old program's, its memory has gone. */
+  if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {
+    user_frames = 0;
+    stack->stop = UNWIND_OK;
+  }
   if (user_frames > SAMPLER_MAX_FRAMES) return 0;
   stack->user_frames = user_frames;
   add(SAMPLER_COUNTERS + (stack->stop & (SAMPLER_STOPS - 1)), 1);

@@ -41,14 +41,16 @@ struct walk {
   __u32 tgid;
   __u32 frames;
   __u32 stop;
-  __u32 zero;
+  __u32 mapping; /* of the frame before: most often of this one too */
 };
 
 /* The mapping that holds the address, or a null pointer. The list is filled up with starts above
  * every address, so the search always takes the same steps; each moves by a product, not by a
  * branch or a mask, or the verifier would follow every way through it. */
 static __always_inline struct sampler_mapping *find_mapping(struct sampler_process *process,
-                                                            __u64 address) {
+                                                            __u64 address, __u32 *last) {
+  struct sampler_mapping *mapping = &process->mappings[*last & (SAMPLER_MAX_MAPPINGS - 1)];
+  if (address >= mapping->start && address < mapping->end) return mapping;
   __u64 at = 0;
 #pragma unroll
   for (__u32 half = SAMPLER_MAX_MAPPINGS / 2; half > 0; half /= 2) {
@@ -58,7 +60,8 @@ static __always_inline struct sampler_mapping *find_mapping(struct sampler_proce
     asm volatile("" : "+r"(reached));
     at += half * reached;
   }
-  struct sampler_mapping *mapping = &process->mappings[at & (SAMPLER_MAX_MAPPINGS - 1)];
+  *last = at;
+  mapping = &process->mappings[at & (SAMPLER_MAX_MAPPINGS - 1)];
   return address >= mapping->start && address < mapping->end ? mapping : 0;
 }
 
@@ -77,7 +80,7 @@ static long step_frame(__u32 i, void *given) {
   struct sampler_mapping *mapping = 0;
   const struct unwind_row *row = 0;
   struct sampler_process *process = bpf_map_lookup_elem(&processes, &walk->tgid);
-  if (process) mapping = find_mapping(process, pc);
+  if (process) mapping = find_mapping(process, pc, &walk->mapping);
   if (mapping && mapping->module != ~0U) {
     frame = SAMPLER_FRAME_IN_MODULE | (__u64)mapping->module << SAMPLER_FRAME_OFFSET_BITS |
             ((pc - mapping->offset_bias) & SAMPLER_FRAME_OFFSET_MASK);

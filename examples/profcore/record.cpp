@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <optional>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,6 +133,8 @@ int run(const Arguments &arguments) {
   options.pid_count = sampled.size();
 
   profcore::Sampler sampler{&options};
+  // New processes are sampled whole only once they are known, so this should not wait for a CPU.
+  if (setpriority(PRIO_PROCESS, 0, -15) != 0) errno = 0; // not allowed: later, then
   const Clock::time_point began = Clock::now();
   if (child) child->go();
   std::vector<profcore::Profile> windows;
@@ -164,6 +167,7 @@ int run(const Arguments &arguments) {
   }
   end_progress();
   if (isatty(STDERR_FILENO) == 1 && !arguments.has("quiet")) fmt::print(stderr, "\r\033[K");
+  sampler.stop();
   windows.push_back(sampler.drain());
   const profcore_sampler_stats stats = sampler.stats();
   if (arguments.has("stats")) print_stats(stats, sampler.event());

@@ -494,6 +494,9 @@ public:
     detail::check([&](auto err) { return profcore_sampler_drain(get(), &profile, err); });
     return Profile{profile};
   }
+  void stop() {
+    detail::check([&](auto err) { return profcore_sampler_stop(get(), err); });
+  }
   profcore_sampler_stats stats() const {
     auto stats = init<profcore_sampler_stats>();
     detail::check([&](auto err) { return profcore_sampler_get_stats(get(), &stats, err); });

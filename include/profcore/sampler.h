@@ -100,6 +100,10 @@ PROFCORE_API profcore_status profcore_sampler_process(profcore_sampler *sampler,
 PROFCORE_API profcore_status profcore_sampler_drain(profcore_sampler *sampler,
                                                     profcore_profile **out, profcore_error **err);
 
+/** Takes no more samples; what was taken can be drained, after which every sample taken is accounted
+ * for in the stats. Stopping twice is fine. Errors: INVALID_ARGUMENT. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_stop(profcore_sampler *sampler, profcore_error **err);
+
 /** Fills `stats` (set stats->size first). Errors: INVALID_ARGUMENT. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
                                                         profcore_sampler_stats *stats,

@@ -87,6 +87,10 @@ profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profi
   });
 }
 
+profcore_status profcore_sampler_stop(profcore_sampler *sampler, profcore_error **err) {
+  return guard(err, [&] { required(sampler, "sampler").sampler->stop(); });
+}
+
 profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
                                            profcore_sampler_stats *stats, profcore_error **err) {
   return guard(err, [&] {

@@ -82,6 +82,7 @@ public:
   int fd() const noexcept override { return epoll_.get(); }
   void process() override;
   Window drain() override;
+  void stop() override { links_.clear(); }
   Stats stats() const override;
 
 private:

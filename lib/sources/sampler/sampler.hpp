@@ -72,6 +72,8 @@ public:
   virtual void process() = 0;
   /// What was sampled since the last call.
   virtual Window drain() = 0;
+  /// No more samples; what was taken can still be drained.
+  virtual void stop() = 0;
   virtual Stats stats() const = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "sources/sampler/window_builder.hpp"
 
+#include "unwind_row.h"
+
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
@@ -9,6 +11,32 @@ namespace {
 
 std::string_view comm_of(const char (&comm)[SAMPLER_COMM]) {
   return {comm, strnlen(comm, sizeof comm)};
+}
+
+/// Why a walk ended before the root, in words.
+std::string_view stop_text(uint8_t stop) {
+  switch (stop) {
+  case UNWIND_NO_TABLE:
+    return "no unwind information and no frame pointer";
+  case UNWIND_GAP:
+    return "code without unwind information and no frame pointer";
+  case UNWIND_UNSUPPORTED:
+    return "unwind information of an unsupported form";
+  case UNWIND_BAD_FP:
+    return "bad frame pointer";
+  case UNWIND_UNREADABLE:
+    return "stack not readable";
+  case UNWIND_SP_NOT_RISING:
+    return "stack does not lead upwards";
+  case UNWIND_BAD_PC:
+    return "bad return address";
+  case UNWIND_NO_LR:
+    return "no link register";
+  case UNWIND_DEPTH:
+    return "deeper than is kept";
+  default:
+    return "other";
+  }
 }
 
 } // namespace
@@ -201,6 +229,9 @@ LabelSetId WindowBuilder::labels_of(const sampler_key &key, const sampler_count 
     number("tid", key.tid);
   }
   if (options_.per_cpu) number("cpu", key.cpu);
+  if (const StackStore::Stack *stack = stacks_.find(key.stack))
+    if (stack->user != 0 && stack->stop >= UNWIND_FIRST_INCOMPLETE)
+      text("incomplete", stop_text(stack->stop));
   return profile.add_label_set({labels.data(), filled});
 }
 
