@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <elf.h>
+#include <iterator>
 #include <string_view>
 
 namespace profcore {
@@ -140,6 +141,11 @@ void read_section_headers(const ElfReader &reader, ElfSections &result) {
     if (reader.number(section.sh_type) == SHT_NOBITS) continue;
     const std::string_view name = name_at(names, reader.number(section.sh_name));
     if (name == ".gopclntab" || name == ".data.rel.ro.gopclntab") result.is_go = true;
+    if ((name == ".plt" || name == ".plt.sec" || name == ".plt.got" || name == ".iplt") &&
+        result.plt_count < std::size(result.plt))
+      result.plt[result.plt_count++] = {
+          reader.bytes(reader.number(section.sh_offset), reader.number(section.sh_size)),
+          reader.number(section.sh_addr), name == ".plt"};
     ElfSection *wanted = name == ".eh_frame"      ? &result.eh_frame
                          : name == ".debug_frame" ? &result.debug_frame
                                                   : nullptr;

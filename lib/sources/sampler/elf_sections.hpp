@@ -26,6 +26,13 @@ struct ElfSection {
   bool found() const noexcept { return !bytes.empty(); }
 };
 
+/// A procedure linkage table.
+struct PltSection {
+  std::span<const uint8_t> bytes;
+  uint64_t address;
+  bool is_lazy; ///< ".plt": may bind at the first call, with a common part at its start
+};
+
 struct ElfSections {
   Machine machine = Machine::kX86_64;
   bool big_endian = false;
@@ -33,6 +40,8 @@ struct ElfSections {
   PodVector<CodeSegment> code;
   ElfSection eh_frame;
   ElfSection debug_frame;
+  PltSection plt[4] = {};
+  size_t plt_count = 0;
 };
 
 /// Only 64-bit executables and shared objects of the machines above; Error kMalformed or

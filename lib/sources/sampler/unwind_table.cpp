@@ -8,6 +8,7 @@
 #include "base/context.hpp"
 #include "base/inflate.hpp"
 #include "sources/sampler/cfi_reader.hpp"
+#include "sources/sampler/plt_rows.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -163,6 +164,8 @@ UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows) {
   if (rows.functions.empty() && sections.debug_frame.found() && !sections.is_go)
     read(sections.debug_frame, false);
   table.functions = rows.functions.size();
+  for (size_t i = 0; i < sections.plt_count; ++i)
+    add_plt_rows(sections.plt[i], sections.machine, begin, end, rows);
   table.complete = rows.complete;
   TableBuilder{std::move(rows), max_rows, table}.build();
   table.rows.shrink_to_fit();
