@@ -175,11 +175,4 @@ void RangeTable::add_segment(std::span<const Piece> pieces) {
   segments_.push_back(segment);
 }
 
-RangeTable::Piece RangeTable::piece(size_t index) const noexcept {
-  for (const Segment &segment : segments_)
-    if (index >= segment.first && index < segment.last)
-      return {segment.base + starts_[index], entries_[index].size, entries_[index].value};
-  return {};
-}
-
 } // namespace profcore

@@ -67,7 +67,12 @@ public:
     return starts_.bytes() + entries_.bytes() + buckets_.bytes() +
            segments_.capacity() * sizeof(Segment);
   }
-  Piece piece(size_t index) const noexcept;
+  /// Calls `take(piece)` for all of them, in order of address.
+  template <class Take> void for_each(Take &&take) const {
+    for (const Segment &segment : segments_)
+      for (uint32_t i = segment.first; i < segment.last; ++i)
+        take(Piece{segment.base + starts_[i], entries_[i].size, entries_[i].value});
+  }
   uint64_t lowest() const noexcept { return segments_.empty() ? 0 : segments_.front().base; }
 
 private:
