@@ -212,9 +212,10 @@ std::string ElfImage::build_id_text() const {
   return text;
 }
 
-std::optional<uint64_t> ElfImage::address_of(uint64_t offset) const noexcept {
+std::optional<uint64_t> ElfImage::address_in(std::span<const ElfSegment> segments,
+                                             uint64_t offset) noexcept {
   const ElfSegment *found = nullptr;
-  for (const ElfSegment &segment : segments_) {
+  for (const ElfSegment &segment : segments) {
     if (segment.type != PT_LOAD || !inside(offset, segment.offset, segment.file_size)) continue;
     if (found == nullptr || ((segment.flags & PF_X) != 0 && (found->flags & PF_X) == 0))
       found = &segment;

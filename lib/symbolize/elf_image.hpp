@@ -58,7 +58,12 @@ public:
 
   /// From an offset in the file to the address it is linked at, by the loaded segments' bytes in
   /// the file; executable segments are preferred where several hold the offset.
-  std::optional<uint64_t> address_of(uint64_t offset) const noexcept;
+  std::optional<uint64_t> address_of(uint64_t offset) const noexcept {
+    return address_in(segments_, offset);
+  }
+  /// The same for segments that were kept without their image.
+  static std::optional<uint64_t> address_in(std::span<const ElfSegment> segments,
+                                            uint64_t offset) noexcept;
   /// The other way; nullopt for addresses without bytes in the file.
   std::optional<uint64_t> offset_of(uint64_t address) const noexcept;
   /// The executable loaded segment that holds the address (by its size in memory), or nullptr.
