@@ -46,6 +46,10 @@ typedef uint8_t profcore_unnamed_reason;
 #define PROFCORE_UNNAMED_MODULE_DAMAGED 7
 #define PROFCORE_UNNAMED_NOT_PERMITTED 8
 #define PROFCORE_UNNAMED_TRUNCATED 9
+#define PROFCORE_UNNAMED_PROCESS_GONE 10  /**< ended before its files could be read */
+#define PROFCORE_UNNAMED_NO_PERF_MAP 11   /**< code made at run time, and no map of it */
+#define PROFCORE_UNNAMED_KERNEL_HIDDEN 12 /**< by kptr_restrict */
+#define PROFCORE_UNNAMED_OVER_BUDGET 13   /**< its symbols take more memory than allowed */
 
 /** A function. `reserved` must be 0 in what is added. @since 0.1 */
 typedef struct profcore_function {

@@ -258,7 +258,7 @@ profcore_status profcore_profile_add_location(profcore_profile *handle,
     if (line_count != 0) required(lines, "lines");
     check_id(given.module, profile.modules().size(), "module");
     if (given.kind > PROFCORE_FRAME_LABEL) invalid("unknown frame kind");
-    if (given.reason > PROFCORE_UNNAMED_TRUNCATED) invalid("unknown reason");
+    if (given.reason > PROFCORE_UNNAMED_OVER_BUDGET) invalid("unknown reason");
     if ((given.flags & ~kLocationFlags) != 0) invalid("unknown flags of a location");
     check_reserved(given.reserved);
     const std::span<const Line> span{reinterpret_cast<const Line *>(lines), line_count};

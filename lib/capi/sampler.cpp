@@ -1,4 +1,5 @@
 #include "sources/sampler/sampler.hpp"
+#include "symbolize/symbolizer.hpp"
 
 #include "build_features.hpp"
 #include "capi/guard.hpp"
@@ -19,9 +20,29 @@ struct profcore_sampler {
   std::unique_ptr<sampler::Sampler> sampler;
   std::string event;
   bool names = true;
+  Symbolizer symbolizer;
 };
 
 namespace {
+
+/// The sampler keeps the files that it saw open: so those of processes that have gone have names.
+class SampledModules final : public ModuleProvider {
+public:
+  explicit SampledModules(const std::vector<sampler::ModuleOrigin> &origins) : origins_{origins} {}
+
+  ModuleFile file_of(uint32_t module) override {
+    if (module >= origins_.size()) return {};
+    return {origins_[module].fd, {}};
+  }
+  ProcessView process_of(uint32_t module) override {
+    if (module >= origins_.size()) return {};
+    const sampler::ModuleOrigin &origin = origins_[module];
+    return {origin.pid, origin.namespace_pid, 0};
+  }
+
+private:
+  const std::vector<sampler::ModuleOrigin> &origins_;
+};
 
 void copy_text(const std::string &from, char *to, size_t room) {
   const size_t size = std::min(from.size(), room - 1);
@@ -83,6 +104,10 @@ profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profi
     sampler::Window window = required(sampler, "sampler").sampler->drain();
     auto made = std::make_unique<profcore_profile>();
     made->profile = std::move(window.profile);
+    if (sampler->names) {
+      SampledModules modules{window.origins};
+      sampler->symbolizer.symbolize(made->profile, modules, Context{});
+    }
     *out = made.release();
   });
 }

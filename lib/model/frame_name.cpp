@@ -121,6 +121,14 @@ std::string_view unnamed_reason_name(UnnamedReason reason) noexcept {
     return "not_permitted";
   case UnnamedReason::kTruncated:
     return "truncated";
+  case UnnamedReason::kProcessGone:
+    return "process_gone";
+  case UnnamedReason::kNoPerfMap:
+    return "no_perf_map";
+  case UnnamedReason::kKernelHidden:
+    return "kernel_hidden";
+  case UnnamedReason::kOverBudget:
+    return "over_budget";
   }
   return "none";
 }

@@ -76,6 +76,10 @@ enum class UnnamedReason : uint8_t {
   kModuleDamaged = 7, ///< the file found could not be read
   kNotPermitted = 8,  ///< symbols exist but may not be read
   kTruncated = 9,     ///< the stack was cut here
+  kProcessGone = 10,  ///< the process ended before its files could be read
+  kNoPerfMap = 11,    ///< code made at run time, of which nobody wrote a map
+  kKernelHidden = 12, ///< kptr_restrict hides the kernel's addresses
+  kOverBudget = 13,   ///< its symbols take more memory than allowed
 };
 
 enum LocationFlag : uint8_t {

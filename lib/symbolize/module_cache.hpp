@@ -1,0 +1,74 @@
+#pragma once
+
+#include "symbolize/module_index.hpp"
+#include "symbolize/perf_map.hpp"
+#include "symbolize/symbolizer.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <tuple>
+
+namespace profcore {
+
+/// A process's perf map, and the lock under which it is read and searched.
+struct PerfMapSlot {
+  std::mutex mutex;
+  PerfMapLog log;
+  std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> bad_lines{0};
+  uint64_t last_use = 0; ///< guarded by the cache
+};
+
+/// What the symbolizer keeps between calls. Its lock is held to find and to put, never while a file
+/// is read: a module has a lock of its own for being built once.
+class Symbolizer::Cache {
+public:
+  explicit Cache(const SymbolizerOptions &options) : options_{options} {}
+
+  /// Throws nothing for what the file is; the module's `problem` says.
+  std::shared_ptr<ModuleIndex> module_of(int fd);
+  std::shared_ptr<ModuleIndex> vdso();
+  std::shared_ptr<PerfMapSlot> perf_map_of(const ProcessView &process);
+
+  /// Drops what was not used for longest until all fits beside `other_bytes`.
+  void trim(uint64_t other_bytes);
+  void clear();
+  void add(uint64_t named, const std::array<uint64_t, kUnnamedReasons> &unnamed);
+  SymbolizerStats stats() const;
+
+private:
+  struct FileKey {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t size;
+    int64_t modified_ns;
+    int64_t changed_ns;
+    auto operator<=>(const FileKey &) const = default;
+  };
+  struct Slot {
+    std::mutex building;
+    std::shared_ptr<ModuleIndex> index; ///< set under `building`
+    std::atomic<bool> is_built{false};
+    uint64_t last_use = 0; ///< guarded by the cache
+  };
+  using ProcessKey = std::pair<int32_t, uint64_t>;
+  using BuildKey = std::pair<std::string, uint64_t>; ///< build id, file size
+
+  std::shared_ptr<ModuleIndex> build(const FileKey &key, int fd);
+  size_t bytes_of(const Slot &slot) const;
+
+  const SymbolizerOptions &options_;
+  mutable std::mutex mutex_; ///< guards all that follows
+  std::map<FileKey, std::shared_ptr<Slot>> files_;
+  std::map<BuildKey, std::weak_ptr<ModuleIndex>> builds_;
+  std::map<ProcessKey, std::shared_ptr<PerfMapSlot>> perf_maps_;
+  std::shared_ptr<ModuleIndex> vdso_;
+  uint64_t clock_ = 0;
+  SymbolizerStats stats_;
+};
+
+} // namespace profcore
