@@ -112,9 +112,11 @@ def shares(live):
     """Known shares of functions and threads, complete stacks, nothing lost."""
     program = live.compile("shares.c")
     stats, stacks = live.record("--per-thread", "-F", 499, command=[program, 4])
-    whole(stats)
+    whole(stats, 0.995)  # a tick in the first millisecond may come before the program's mappings are known
     expect(stats["lost"] == 0, "samples were lost")
     total = sum(stacks.values())
+    cut = live.stacks(live.folder / "out.pb.gz", "--focus", "^level$", "--tagfocus", "incomplete")
+    expect(not cut, f"stacks of the work are cut: {cut}")
 
     def share(*names):
         return sum(v for s, v in stacks.items() if all(n in s.split(";") for n in names)) / total
@@ -122,8 +124,8 @@ def shares(live):
     heavy, light = share("heavy"), share("light")
     print(f"heavy {heavy:.3f}, light {light:.3f}, of {stats['taken']} samples; {stats['us']} us a sample")
     expect(abs(heavy / (heavy + light) - 0.75) < 0.02, f"heavy is {heavy:.3f}, light {light:.3f}")
-    expect(share("main") > 0.3 and share("start_thread") > 0.3 or share("clone3") > 0.3 or share("__clone3") > 0.3,
-           f"the threads do not share the work: {sorted(stacks)[:3]}")
+    first = share("main")
+    expect(0.4 < first < 0.6, f"the first thread has {first:.3f} of the work: {sorted(stacks)[:3]}")
     deep = [s for s in stacks if "heavy" in s.split(";")]
     expect(all(s.split(";").count("level") == 9 for s in deep), f"not nine levels: {deep[:2]}")
 
