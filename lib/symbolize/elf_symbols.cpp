@@ -28,8 +28,8 @@ struct Symbol {
 };
 
 bool is_mapping_symbol(std::string_view name) noexcept {
-  return name.starts_with(".L") || (name.size() >= 2 && name[0] == '$' &&
-                                    (name.size() == 2 || name[2] == '.'));
+  return name.starts_with(".L") ||
+         (name.size() >= 2 && name[0] == '$' && (name.size() == 2 || name[2] == '.'));
 }
 
 /// Reads one symbol table; false when it is damaged.
@@ -99,9 +99,11 @@ private:
     const ElfSegment *segment = executable_of(value);
     if (segment == nullptr) return;
     const uint64_t segment_end = segment->address + segment->memory_size;
-    const uint8_t rank = static_cast<uint8_t>(
-        (is_dynsym_ ? kDynsymRank : 0) | (is_function ? 0 : kUntypedRank) |
-        (binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? kWeakRank : kLocalRank));
+    const uint8_t rank =
+        static_cast<uint8_t>((is_dynsym_ ? kDynsymRank : 0) | (is_function ? 0 : kUntypedRank) |
+                             (binding == STB_GLOBAL ? 0
+                              : binding == STB_WEAK ? kWeakRank
+                                                    : kLocalRank));
     uint64_t end = value;
     if (size != 0)
       end = size > segment_end - value ? segment_end : value + size;

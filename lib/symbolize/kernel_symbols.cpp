@@ -174,9 +174,9 @@ void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules)
   if (!std::is_sorted(symbols.begin(), symbols.end(), before))
     std::stable_sort(symbols.begin(), symbols.end(), before);
   const auto group_end = [&](const Symbol &symbol) {
-    const std::string_view group =
-        symbol.group == 0 || symbol.group > groups_.size() ? std::string_view{}
-                                                           : groups_[symbol.group - 1];
+    const std::string_view group = symbol.group == 0 || symbol.group > groups_.size()
+                                       ? std::string_view{}
+                                       : groups_[symbol.group - 1];
     for (const KernelModule &module : modules)
       if (module.name == group && symbol.address - module.base < module.size)
         return module.base + module.size;
@@ -193,13 +193,14 @@ void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules)
     if (symbol.name == kNoName) continue;
     const bool is_last = i + 1 == symbols.size();
     uint64_t end = is_last ? UINT64_MAX : symbols[i + 1].address;
-    const bool is_bpf = symbol.group != 0 && symbol.group <= groups_.size() &&
-                        groups_[symbol.group - 1] == "bpf";
+    const bool is_bpf =
+        symbol.group != 0 && symbol.group <= groups_.size() && groups_[symbol.group - 1] == "bpf";
     if (is_last || is_bpf || symbols[i + 1].group != symbol.group) {
       const uint64_t latest = group_end(symbol);
       if (latest > symbol.address) end = std::min(end, latest); // else it wrapped
     }
     const uint64_t size = std::min<uint64_t>(end - symbol.address, UINT32_MAX);
+    if (size == 0) continue; // at the very end of address space
     pieces.push_back({symbol.address, static_cast<uint32_t>(size), symbol.name});
   }
   symbols = {};
@@ -264,8 +265,7 @@ void KernelSymbols::load(bool with_core) {
     }
   } catch (const Error &error) {
     if (with_core)
-      view_.state =
-          error.status() == Status::kPermission ? State::kNotPermitted : State::kMissing;
+      view_.state = error.status() == Status::kPermission ? State::kNotPermitted : State::kMissing;
     return; // a failed reload leaves what there is
   }
   parser.finish(parse_kernel_modules(modules));

@@ -52,7 +52,7 @@ public:
 
 private:
   friend class KallsymsParser;
-  RangeTable table_; ///< values are offsets into the names
+  RangeTable table_;              ///< values are offsets into the names
   std::unique_ptr<char[]> names_; ///< each ends in a NUL
   size_t names_size_ = 0;
   uint64_t begin_ = 0;

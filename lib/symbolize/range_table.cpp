@@ -138,8 +138,7 @@ RangeTable RangeTable::build(PodVector<AddressRange> &&ranges) {
 RangeTable RangeTable::from_pieces(std::span<const Piece> pieces) {
   if (pieces.size() >= UINT32_MAX / 2) throw Error{Status::kLimit, "more than 2147483647 symbols"};
   size_t holes = 0;
-  for (size_t i = 1; i < pieces.size(); ++i)
-    holes += last_of(pieces[i - 1]) + 1 != pieces[i].start;
+  for (size_t i = 1; i < pieces.size(); ++i) holes += last_of(pieces[i - 1]) + 1 != pieces[i].start;
   const bool with_sizes = holes * 2 >= pieces.size();
   const size_t count = with_sizes ? pieces.size() : pieces.size() + holes + 1;
   RangeTable table;
@@ -166,9 +165,8 @@ void RangeTable::add_segment(std::span<const Piece> pieces, bool with_sizes) {
   segment.first = static_cast<uint32_t>(starts_.size());
   segment.bucket = static_cast<uint32_t>(buckets_.size());
   const uint64_t end = last_of(pieces.back()) + 1 - segment.base;
-  const auto span =
-      static_cast<uint32_t>(with_sizes ? pieces.back().start - segment.base
-                                       : std::min<uint64_t>(end, UINT32_MAX));
+  const auto span = static_cast<uint32_t>(with_sizes ? pieces.back().start - segment.base
+                                                     : std::min<uint64_t>(end, UINT32_MAX));
   const uint64_t wanted = std::bit_ceil(pieces.size() / 2 + 2); // so that shift < 32
   segment.shift = 0;
   while ((uint64_t{span} >> segment.shift) >= wanted) ++segment.shift;
@@ -190,7 +188,8 @@ void RangeTable::add_segment(std::span<const Piece> pieces, bool with_sizes) {
       continue;
     }
     const uint64_t stop = start + piece.size;
-    if (stop <= UINT32_MAX && (i + 1 == pieces.size() || pieces[i + 1].start - segment.base != stop))
+    if (stop <= UINT32_MAX &&
+        (i + 1 == pieces.size() || pieces[i + 1].start - segment.base != stop))
       add(stop, kNotFound);
   }
   segment.last = static_cast<uint32_t>(starts_.size());

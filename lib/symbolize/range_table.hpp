@@ -49,7 +49,7 @@ public:
   RangeTable() = default;
   /// `ranges` is used up as working memory. Empty ranges are dropped.
   static RangeTable build(PodVector<AddressRange> &&ranges);
-  /// Pieces sorted by start that do not overlap.
+  /// Pieces sorted by start that do not overlap and are not empty.
   static RangeTable from_pieces(std::span<const Piece> pieces);
 
   /// The value of the range that covers the address, or kNotFound.

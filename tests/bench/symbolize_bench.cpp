@@ -122,9 +122,11 @@ void object_bench(const char *path) {
     different += symbols.find(address) != find_plain(plain, address);
   }
   const double own = lookup_nanoseconds(addresses, [&](uint64_t a) { return symbols.find(a); });
-  const double peer = lookup_nanoseconds(addresses, [&](uint64_t a) { return find_plain(plain, a); });
+  const double peer =
+      lookup_nanoseconds(addresses, [&](uint64_t a) { return find_plain(plain, a); });
   std::printf("B  %s: %zu pieces, %.1f bytes each, load %.2f ms, %zu KiB anonymous\n", path,
-              symbols.size(), static_cast<double>(symbols.bytes()) / static_cast<double>(symbols.size()),
+              symbols.size(),
+              static_cast<double>(symbols.bytes()) / static_cast<double>(symbols.size()),
               load * 1e3, after > before ? after - before : 0);
   std::printf("B  look-up %.1f ns (%zu of %zu hit), upper_bound %.1f ns: ratio %.2f, %zu differ\n",
               own, hits, kLookups, peer, own / peer, different);
@@ -146,8 +148,9 @@ void object_bench(const char *path) {
       return names.of(found, demangled)->shown.size();
     });
   };
-  std::printf("B  with name: first time %.0f ns, then raw %.0f ns, demangled %.0f ns; module %.2f MB\n",
-              cold, named(false), named(true), static_cast<double>(module->bytes()) / 1e6);
+  std::printf(
+      "B  with name: first time %.0f ns, then raw %.0f ns, demangled %.0f ns; module %.2f MB\n",
+      cold, named(false), named(true), static_cast<double>(module->bytes()) / 1e6);
   ::close(fd);
 }
 
@@ -269,8 +272,9 @@ void profile_bench(const char *path) {
     named = symbolizer.stats().named / static_cast<uint64_t>(round + 1);
   }
   std::sort(times.begin(), times.end());
-  std::printf("   a profile of %zu distinct addresses (%zu named): first %.2f us each, then %.2f us\n",
-              kLocations, static_cast<size_t>(named), first, times[times.size() / 2]);
+  std::printf(
+      "   a profile of %zu distinct addresses (%zu named): first %.2f us each, then %.2f us\n",
+      kLocations, static_cast<size_t>(named), first, times[times.size() / 2]);
 }
 
 } // namespace
