@@ -184,7 +184,7 @@ private:
     for (;;) {
       const char c = next();
       if (c == '_') break;
-      const int digit = is_digit(c)              ? c - '0'
+      const int digit = is_digit(c)            ? c - '0'
                         : c >= 'a' && c <= 'z' ? c - 'a' + 10
                         : c >= 'A' && c <= 'Z' ? c - 'A' + 36
                                                : -1;
@@ -447,8 +447,9 @@ private:
 
   static std::string_view basic_type(char tag) noexcept {
     static constexpr std::string_view kNames[] = {
-        "i8",  "bool", "char", "f64", "str", "f32", "",    "u8", "isize", "usize", "",    "i32", "u32",
-        "i128", "u128", "_",    "",    "",    "i16", "u16", "()", "...",   "",      "i64", "u64", "!"};
+        "i8",    "bool", "char", "f64", "str",  "f32",  "",    "u8", "isize",
+        "usize", "",     "i32",  "u32", "i128", "u128", "_",   "",   "",
+        "i16",   "u16",  "()",   "...", "",     "i64",  "u64", "!"};
     return tag >= 'a' && tag <= 'z' ? kNames[tag - 'a'] : std::string_view{};
   }
 

@@ -78,8 +78,8 @@ ElfImage::ElfImage(const ByteSource &bytes) : bytes_{bytes} {
       if (section_count == 0) section_count = zero.size;
       if (names == SHN_XINDEX) names = zero.link;
       if (segment_count == PN_XNUM)
-        segment_count = u32(first + (is_64_ ? offsetof(Elf64_Shdr, sh_info)
-                                            : offsetof(Elf32_Shdr, sh_info)));
+        segment_count =
+            u32(first + (is_64_ ? offsetof(Elf64_Shdr, sh_info) : offsetof(Elf32_Shdr, sh_info)));
     }
   }
   if (segments_at != 0) read_segments(segments_at, segment_count, segment_size);
@@ -250,8 +250,7 @@ std::string ElfImage::section_name(const ElfSection &section) const {
   const ElfSection &names = sections_[names_section_];
   if (section.name >= names.size || !bytes_.holds(names.offset, names.size)) return {};
   char text[kLongestSectionName];
-  const auto size =
-      static_cast<size_t>(std::min<uint64_t>(sizeof text, names.size - section.name));
+  const auto size = static_cast<size_t>(std::min<uint64_t>(sizeof text, names.size - section.name));
   if (!bytes_.read(names.offset + section.name, text, size)) return {};
   const void *end = std::memchr(text, '\0', size);
   if (end == nullptr) return {};

@@ -12,6 +12,13 @@ constexpr uint32_t kFromDynsym = uint32_t{1} << 31;
 /// Sized symbols win over those whose size is a guess.
 constexpr uint32_t kSized = uint32_t{1} << 31;
 
+/// Of a symbol's rank: .dynsym, untyped, weak, local; 0 is a global function of .symtab.
+constexpr uint8_t kDynsymRank = 32;
+constexpr uint8_t kUntypedRank = 16;
+constexpr uint8_t kWeakRank = 4;
+constexpr uint8_t kLocalRank = 8;
+constexpr uint8_t kLocalFunction = kLocalRank;
+
 struct Symbol {
   uint64_t start;
   uint64_t end; ///< start when the size is not known
@@ -21,8 +28,8 @@ struct Symbol {
 };
 
 bool is_mapping_symbol(std::string_view name) noexcept {
-  return name.starts_with(".L") || (name.size() >= 2 && name[0] == '$' &&
-                                    (name.size() == 2 || name[2] == '.'));
+  return name.starts_with(".L") ||
+         (name.size() >= 2 && name[0] == '$' && (name.size() == 2 || name[2] == '.'));
 }
 
 /// Reads one symbol table; false when it is damaged.
@@ -92,9 +99,11 @@ private:
     const ElfSegment *segment = executable_of(value);
     if (segment == nullptr) return;
     const uint64_t segment_end = segment->address + segment->memory_size;
-    uint8_t rank = is_dynsym_ ? 32 : 0;
-    rank = static_cast<uint8_t>(rank + (is_function ? 0 : 16));
-    rank = static_cast<uint8_t>(rank + (binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? 4 : 8));
+    const uint8_t rank =
+        static_cast<uint8_t>((is_dynsym_ ? kDynsymRank : 0) | (is_function ? 0 : kUntypedRank) |
+                             (binding == STB_GLOBAL ? 0
+                              : binding == STB_WEAK ? kWeakRank
+                                                    : kLocalRank));
     uint64_t end = value;
     if (size != 0)
       end = size > segment_end - value ? segment_end : value + size;
@@ -154,7 +163,9 @@ void sink_cold_parts(PodVector<Symbol> &symbols, const NameSource (&names)[2]) {
   for (size_t i = 0; i + 1 < symbols.size(); ++i) {
     Symbol &worse = symbols[i];
     Symbol &better = symbols[i + 1];
-    if (worse.start != better.start || worse.rank / 16 != better.rank / 16) continue;
+    // Only local ones of .symtab can be; reading names costs more than all the rest.
+    if (worse.start != better.start || better.rank != kLocalFunction || worse.rank != better.rank)
+      continue;
     const auto is_cold = [&](const Symbol &symbol) {
       return names[symbol.name >> 31].read(symbol.name & ~kFromDynsym, text) &&
              text.find(".cold") != std::string::npos;

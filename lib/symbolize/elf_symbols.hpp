@@ -47,7 +47,7 @@ public:
   const RangeTable &table() const noexcept { return table_; }
 
 private:
-  RangeTable table_; ///< values are offsets into the names, the top bit says which
+  RangeTable table_;    ///< values are offsets into the names, the top bit says which
   NameSource names_[2]; ///< of .symtab and of .dynsym
   bool damaged_ = false;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace profcore {
 namespace {
@@ -17,6 +18,7 @@ constexpr size_t kMostGroups = 60000;
 constexpr size_t kLongestLine = 4096;
 constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 constexpr auto kBetweenReloads = std::chrono::seconds{10};
+constexpr size_t kOwnMapping = size_t{2} << 20;
 constexpr uint16_t kMark = 1 << 8; ///< set by the linker: it ends others and names nothing
 
 bool is_linker_mark(std::string_view name) noexcept {
@@ -129,13 +131,13 @@ void KallsymsParser::add(Part &part, uint64_t address, uint16_t group, std::stri
                          char type) {
   const bool is_text = type == 't' || type == 'T' || type == 'w' || type == 'W';
   const uint16_t rank = is_text && !name.empty() ? rank_of(name, type) : kMark;
-  std::string &names = part.made.names_;
+  PodVector<char> &names = part.names;
   if (!part.symbols.empty()) {
     Symbol &last = part.symbols.back();
     if (last.address == address && last.group == group) {
       if (rank >= last.rank) return;
       // The loser's name was the last one added.
-      if (last.name != kNoName) names.resize(last.name);
+      if (last.name != kNoName) names.resize_uninitialized(last.name);
       part.symbols.pop_back();
     } else if (rank == kMark && last.name == kNoName && group == 0 && last.group == 0 &&
                last.address < address) {
@@ -147,8 +149,9 @@ void KallsymsParser::add(Part &part, uint64_t address, uint16_t group, std::stri
     if (names.size() + name.size() >= kNoName - 1)
       throw Error{Status::kLimit, "more than 4 GB of kernel symbol names"};
     symbol.name = static_cast<uint32_t>(names.size());
-    names.append(name.substr(0, name.find('\0')));
-    names += '\0';
+    name = name.substr(0, name.find('\0'));
+    names.append({name.data(), name.size()});
+    names.push_back('\0');
   }
   part.symbols.push_back(symbol);
 }
@@ -171,9 +174,9 @@ void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules)
   if (!std::is_sorted(symbols.begin(), symbols.end(), before))
     std::stable_sort(symbols.begin(), symbols.end(), before);
   const auto group_end = [&](const Symbol &symbol) {
-    const std::string_view group =
-        symbol.group == 0 || symbol.group > groups_.size() ? std::string_view{}
-                                                           : groups_[symbol.group - 1];
+    const std::string_view group = symbol.group == 0 || symbol.group > groups_.size()
+                                       ? std::string_view{}
+                                       : groups_[symbol.group - 1];
     for (const KernelModule &module : modules)
       if (module.name == group && symbol.address - module.base < module.size)
         return module.base + module.size;
@@ -181,7 +184,8 @@ void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules)
     return (symbol.address | (kPage - 1)) + 1;
   };
   PodVector<RangeTable::Piece> pieces;
-  pieces.reserve(symbols.size());
+  // At least what is mapped for itself, so that it is given back whole.
+  pieces.reserve(std::max(symbols.size(), kOwnMapping / sizeof(RangeTable::Piece)));
   for (size_t i = 0; i < symbols.size(); ++i) {
     const Symbol &symbol = symbols[i];
     // Of equal addresses the last is the best.
@@ -189,17 +193,22 @@ void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules)
     if (symbol.name == kNoName) continue;
     const bool is_last = i + 1 == symbols.size();
     uint64_t end = is_last ? UINT64_MAX : symbols[i + 1].address;
-    const bool is_bpf = symbol.group != 0 && symbol.group <= groups_.size() &&
-                        groups_[symbol.group - 1] == "bpf";
+    const bool is_bpf =
+        symbol.group != 0 && symbol.group <= groups_.size() && groups_[symbol.group - 1] == "bpf";
     if (is_last || is_bpf || symbols[i + 1].group != symbol.group) {
       const uint64_t latest = group_end(symbol);
       if (latest > symbol.address) end = std::min(end, latest); // else it wrapped
     }
     const uint64_t size = std::min<uint64_t>(end - symbol.address, UINT32_MAX);
+    if (size == 0) continue; // at the very end of address space
     pieces.push_back({symbol.address, static_cast<uint32_t>(size), symbol.name});
   }
   symbols = {};
-  part.made.names_.shrink_to_fit();
+  part.made.names_size_ = part.names.size();
+  part.made.names_ = std::make_unique_for_overwrite<char[]>(part.names.size());
+  if (!part.names.empty())
+    std::memcpy(part.made.names_.get(), part.names.data(), part.names.size());
+  part.names = {};
   if (pieces.empty()) return;
   part.made.begin_ = pieces[0].start;
   part.made.end_ = pieces.back().start + pieces.back().size;
@@ -256,8 +265,7 @@ void KernelSymbols::load(bool with_core) {
     }
   } catch (const Error &error) {
     if (with_core)
-      view_.state =
-          error.status() == Status::kPermission ? State::kNotPermitted : State::kMissing;
+      view_.state = error.status() == Status::kPermission ? State::kNotPermitted : State::kMissing;
     return; // a failed reload leaves what there is
   }
   parser.finish(parse_kernel_modules(modules));

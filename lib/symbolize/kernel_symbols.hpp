@@ -43,17 +43,18 @@ public:
   static constexpr uint32_t kNotFound = RangeTable::kNotFound;
 
   uint32_t find(uint64_t address) const noexcept { return table_.find(address); }
-  std::string_view name(uint32_t symbol) const noexcept { return names_.c_str() + symbol; }
+  std::string_view name(uint32_t symbol) const noexcept { return names_.get() + symbol; }
   size_t size() const noexcept { return table_.size(); }
-  size_t bytes() const noexcept { return table_.bytes() + names_.capacity(); }
+  size_t bytes() const noexcept { return table_.bytes() + names_size_; }
   /// First and one past the last address that has a name.
   uint64_t begin() const noexcept { return begin_; }
   uint64_t end() const noexcept { return end_; }
 
 private:
   friend class KallsymsParser;
-  RangeTable table_; ///< values are offsets into the names
-  std::string names_; ///< each ends in a NUL
+  RangeTable table_;              ///< values are offsets into the names
+  std::unique_ptr<char[]> names_; ///< each ends in a NUL
+  size_t names_size_ = 0;
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
 };
@@ -85,6 +86,7 @@ private:
   };
   struct Part {
     PodVector<Symbol> symbols;
+    PodVector<char> names;
     KernelTable made;
   };
 

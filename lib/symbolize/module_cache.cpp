@@ -121,8 +121,8 @@ void Symbolizer::Cache::trim(uint64_t other_bytes) {
   std::set<const ModuleIndex *> counted; // copies share
   uint64_t total = other_bytes;
   for (const auto &[key, slot] : files_) {
-    const bool is_first = slot->is_built.load(std::memory_order_acquire) &&
-                          counted.insert(slot->index.get()).second;
+    const bool is_first =
+        slot->is_built.load(std::memory_order_acquire) && counted.insert(slot->index.get()).second;
     const uint64_t bytes = kEntryBytes + (is_first ? bytes_of(*slot) : 0);
     candidates.push_back({slot->last_use, bytes, &key, nullptr});
     total += bytes;

@@ -66,8 +66,8 @@ std::optional<SymbolName> ModuleIndex::Names::of(uint32_t symbol, bool demangled
 size_t ModuleIndex::bytes() const {
   const std::lock_guard lock{mutex_};
   return sizeof *this + segments_.capacity() * sizeof(ElfSegment) + build_id_.capacity() +
-         symbols_.bytes() + (lines_ ? lines_->bytes() : 0) + cache_index_.bytes() +
-         cache_.bytes() + texts_.bytes() + raw_.capacity() + shown_.capacity();
+         symbols_.bytes() + (lines_ ? lines_->bytes() : 0) + cache_index_.bytes() + cache_.bytes() +
+         texts_.bytes() + raw_.capacity() + shown_.capacity();
 }
 
 } // namespace profcore

@@ -41,8 +41,7 @@ int open_in_root(int root, const std::string &name) {
   const long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL))
     return static_cast<int>(fd);
-  const Descriptor tmp{
-      ::openat(root, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  const Descriptor tmp{::openat(root, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   if (tmp.get() < 0) return -1;
   return ::openat(tmp.get(), name.c_str(), kOpenFlags);
 }
@@ -75,10 +74,9 @@ PerfMapFile open_perf_map(const std::string &proc_root, const std::string &host_
   if (alive) {
     const std::string root_path = proc_root + "/" + std::to_string(pid) + "/root";
     const Descriptor root{::open(root_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    const int fd =
-        root.get() < 0
-            ? -1
-            : open_in_root(root.get(), "perf-" + std::to_string(namespace_pid) + ".map");
+    const int fd = root.get() < 0
+                       ? -1
+                       : open_in_root(root.get(), "perf-" + std::to_string(namespace_pid) + ".map");
     inside = checked(fd, process.user);
     if (inside.fd >= 0) {
       // The pid may have been given to another process since it was looked at.
@@ -89,9 +87,8 @@ PerfMapFile open_perf_map(const std::string &proc_root, const std::string &host_
     }
   }
   const std::string path = host_tmp + "/perf-" + std::to_string(pid) + ".map";
-  const PerfMapFile outside =
-      checked(::open(path.c_str(), kOpenFlags),
-              alive ? std::optional<uint32_t>{process.user} : std::nullopt);
+  const PerfMapFile outside = checked(::open(path.c_str(), kOpenFlags),
+                                      alive ? std::optional<uint32_t>{process.user} : std::nullopt);
   if (outside.fd >= 0) return outside;
   if (!alive) return {-1, PerfMapProblem::kProcessGone};
   return inside.problem != PerfMapProblem::kMissing ? inside : outside;

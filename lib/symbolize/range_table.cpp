@@ -136,39 +136,61 @@ RangeTable RangeTable::build(PodVector<AddressRange> &&ranges) {
 }
 
 RangeTable RangeTable::from_pieces(std::span<const Piece> pieces) {
-  if (pieces.size() >= UINT32_MAX) throw Error{Status::kLimit, "more than 4294967294 symbols"};
+  if (pieces.size() >= UINT32_MAX / 2) throw Error{Status::kLimit, "more than 2147483647 symbols"};
+  size_t holes = 0;
+  for (size_t i = 1; i < pieces.size(); ++i) holes += last_of(pieces[i - 1]) + 1 != pieces[i].start;
+  const bool with_sizes = holes * 2 >= pieces.size();
+  const size_t count = with_sizes ? pieces.size() : pieces.size() + holes + 1;
   RangeTable table;
-  table.starts_.reserve(pieces.size());
-  table.entries_.reserve(pieces.size());
+  table.starts_.reserve(count);
+  table.values_.reserve(count);
+  if (with_sizes) table.sizes_.reserve(count);
   for (size_t from = 0; from < pieces.size();) {
     size_t to = from + 1;
-    while (to < pieces.size() && last_of(pieces[to]) - pieces[from].start <= UINT32_MAX) ++to;
-    table.add_segment(pieces.subspan(from, to - from));
+    // The end of a segment's last piece must fit, too.
+    while (to < pieces.size() && last_of(pieces[to]) - pieces[from].start < UINT32_MAX) ++to;
+    table.add_segment(pieces.subspan(from, to - from), with_sizes);
     from = to;
   }
+  table.starts_.shrink_to_fit();
+  table.values_.shrink_to_fit();
   table.buckets_.shrink_to_fit();
   table.segments_.shrink_to_fit();
   return table;
 }
 
-void RangeTable::add_segment(std::span<const Piece> pieces) {
+void RangeTable::add_segment(std::span<const Piece> pieces, bool with_sizes) {
   Segment segment{};
   segment.base = pieces.front().start;
   segment.first = static_cast<uint32_t>(starts_.size());
   segment.bucket = static_cast<uint32_t>(buckets_.size());
-  const auto span = static_cast<uint32_t>(pieces.back().start - segment.base);
-  const uint64_t wanted = std::bit_ceil(pieces.size() / 2 + 1);
+  const uint64_t end = last_of(pieces.back()) + 1 - segment.base;
+  const auto span = static_cast<uint32_t>(with_sizes ? pieces.back().start - segment.base
+                                                     : std::min<uint64_t>(end, UINT32_MAX));
+  const uint64_t wanted = std::bit_ceil(pieces.size() / 2 + 2); // so that shift < 32
   segment.shift = 0;
   while ((uint64_t{span} >> segment.shift) >= wanted) ++segment.shift;
   segment.last_bucket = span >> segment.shift;
   buckets_.reserve(buckets_.size() + segment.last_bucket + 2);
   uint32_t filled = 0;
-  for (const Piece &piece : pieces) {
-    const auto start = static_cast<uint32_t>(piece.start - segment.base);
+  const auto add = [&](uint64_t start, uint32_t value) {
     for (; filled <= start >> segment.shift; ++filled)
       buckets_.push_back(static_cast<uint32_t>(starts_.size()));
-    starts_.push_back(start);
-    entries_.push_back({piece.size, piece.value});
+    starts_.push_back(static_cast<uint32_t>(start));
+    values_.push_back(value);
+  };
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const Piece &piece = pieces[i];
+    const uint64_t start = piece.start - segment.base;
+    add(start, piece.value);
+    if (with_sizes) {
+      sizes_.push_back(piece.size);
+      continue;
+    }
+    const uint64_t stop = start + piece.size;
+    if (stop <= UINT32_MAX &&
+        (i + 1 == pieces.size() || pieces[i + 1].start - segment.base != stop))
+      add(stop, kNotFound);
   }
   segment.last = static_cast<uint32_t>(starts_.size());
   for (; filled <= segment.last_bucket + 1; ++filled) buckets_.push_back(segment.last);

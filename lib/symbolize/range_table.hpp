@@ -9,8 +9,10 @@
 // last piece that starts at or before the address, looks at that one only, and never needs to walk
 // back; what lies between two pieces belongs to nobody.
 //
-// A piece is 12 bytes {u32 start, u32 size, u32 value}; starts are relative to the segment's base,
-// and a new segment begins where they would pass 32 bits (2 or 3 of them for a kernel or a JIT).
+// A piece is 12 bytes {u32 start, u32 size, u32 value}, or 8 where most pieces touch the next one
+// (a kernel's): then there are no sizes, and holes are pieces of no value. Starts are relative to
+// the segment's base, and a new segment begins where they would pass 32 bits (2 or 3 of them for a
+// kernel or a JIT).
 // The search goes through a table of buckets (start's high bits, about one bucket per two pieces)
 // and ends with a branch-free binary search in the bucket: two or three cache misses. Plain binary
 // search misses 8 times on 35 k symbols, and the Eytzinger layout, as fast on even data, would need
@@ -47,7 +49,7 @@ public:
   RangeTable() = default;
   /// `ranges` is used up as working memory. Empty ranges are dropped.
   static RangeTable build(PodVector<AddressRange> &&ranges);
-  /// Pieces sorted by start that do not overlap.
+  /// Pieces sorted by start that do not overlap and are not empty.
   static RangeTable from_pieces(std::span<const Piece> pieces);
 
   /// The value of the range that covers the address, or kNotFound.
@@ -64,22 +66,20 @@ public:
 
   size_t size() const noexcept { return starts_.size(); }
   size_t bytes() const noexcept {
-    return starts_.bytes() + entries_.bytes() + buckets_.bytes() +
+    return starts_.bytes() + sizes_.bytes() + values_.bytes() + buckets_.bytes() +
            segments_.capacity() * sizeof(Segment);
   }
   /// Calls `take(piece)` for all of them, in order of address.
   template <class Take> void for_each(Take &&take) const {
     for (const Segment &segment : segments_)
       for (uint32_t i = segment.first; i < segment.last; ++i)
-        take(Piece{segment.base + starts_[i], entries_[i].size, entries_[i].value});
+        if (values_[i] != kNotFound)
+          take(Piece{segment.base + starts_[i],
+                     sizes_.empty() ? starts_[i + 1] - starts_[i] : sizes_[i], values_[i]});
   }
   uint64_t lowest() const noexcept { return segments_.empty() ? 0 : segments_.front().base; }
 
 private:
-  struct Entry {
-    uint32_t size;
-    uint32_t value;
-  };
   struct Segment {
     uint64_t base;
     uint32_t first;  ///< piece
@@ -105,15 +105,17 @@ private:
       index += static_cast<uint32_t>(count == 1 && *base_start <= key);
       if (index == first) return kNotFound;
       --index;
-      const Entry entry = table.entries_[index];
-      return key - table.starts_[index] < entry.size ? entry.value : kNotFound;
+      if (!table.sizes_.empty() && key - table.starts_[index] >= table.sizes_[index])
+        return kNotFound;
+      return table.values_[index];
     }
   };
 
-  void add_segment(std::span<const Piece> pieces);
+  void add_segment(std::span<const Piece> pieces, bool with_sizes);
 
   PodVector<uint32_t> starts_;
-  PodVector<Entry> entries_;
+  PodVector<uint32_t> sizes_; ///< or empty: each piece reaches to the next
+  PodVector<uint32_t> values_;
   PodVector<uint32_t> buckets_;
   std::vector<Segment> segments_;
 };

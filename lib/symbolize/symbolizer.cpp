@@ -125,7 +125,8 @@ private:
     std::sort(pending_.begin(), pending_.end(), [](const Pending &a, const Pending &b) {
       const ModuleId a_module = a.is_kernel ? 0 : a.module;
       const ModuleId b_module = b.is_kernel ? 0 : b.module;
-      return std::tie(a.is_kernel, a_module, a.address) < std::tie(b.is_kernel, b_module, b.address);
+      return std::tie(a.is_kernel, a_module, a.address) <
+             std::tie(b.is_kernel, b_module, b.address);
     });
   }
 
@@ -219,10 +220,10 @@ private:
     if (fd < 0) {
       if (file.path.empty()) {
         const ProcessView process = provider_.process_of(group.front().module);
-        const bool gone = process.pid > 0 &&
-                          read_process_status(owner_.options_.proc_root, process.pid,
-                                              process.start_time)
-                                  .state == ProcessStatus::kGone;
+        const bool gone =
+            process.pid > 0 &&
+            read_process_status(owner_.options_.proc_root, process.pid, process.start_time).state ==
+                ProcessStatus::kGone;
         return give_up(group, gone ? UnnamedReason::kProcessGone : UnnamedReason::kModuleMissing);
       }
       fd = ::open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -344,8 +345,8 @@ private:
 };
 
 Symbolizer::Symbolizer(SymbolizerOptions options)
-    : options_{std::move(options)}, kernel_{options_.proc_root},
-      cache_{std::make_unique<Cache>(options_)} {}
+    : options_{std::move(options)}, kernel_{options_.proc_root}, cache_{std::make_unique<Cache>(
+                                                                     options_)} {}
 
 Symbolizer::~Symbolizer() = default;
 

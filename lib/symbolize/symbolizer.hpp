@@ -47,8 +47,8 @@ struct SymbolizerOptions {
 constexpr size_t kUnnamedReasons = static_cast<size_t>(UnnamedReason::kOverBudget) + 1;
 
 struct SymbolizerStats {
-  uint64_t named = 0;                               ///< locations
-  std::array<uint64_t, kUnnamedReasons> unnamed{};  ///< locations, by UnnamedReason
+  uint64_t named = 0;                              ///< locations
+  std::array<uint64_t, kUnnamedReasons> unnamed{}; ///< locations, by UnnamedReason
   uint64_t modules_built = 0;
   uint64_t modules_found = 0; ///< asked for and there already
   uint64_t modules_evicted = 0;

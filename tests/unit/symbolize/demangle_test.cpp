@@ -26,8 +26,7 @@ TEST_CASE("C++ names") {
 TEST_CASE("Rust's legacy names") {
   CHECK(demangled("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE") == "core::fmt::Formatter::pad");
   CHECK(demangled("_ZN60_$LT$alloc..string..String$u20$as$u20$core..fmt..Display$GT$3fmt"
-                  "17h0123456789abcdefE") ==
-        "<alloc::string::String as core::fmt::Display>::fmt");
+                  "17h0123456789abcdefE") == "<alloc::string::String as core::fmt::Display>::fmt");
   CHECK(demangled("_ZN3foo17h0123456789abcdefE.llvm.123456") == "foo");
   CHECK(demangled("_ZN3foo11$u3bb$$RF$$17h0123456789abcdefE") == "foo::\xce\xbb&$");
   // Without a hash it is C++.
@@ -40,16 +39,17 @@ TEST_CASE("Rust's v0 names") {
   CHECK(demangled("_RINvC7mycrate3fooxE") == "mycrate::foo::<i64>");
   CHECK(demangled("_RNCNvC7mycrate3foo0") == "mycrate::foo::{closure#0}");
   CHECK(demangled("_RNCNvC7mycrate3foos_0") == "mycrate::foo::{closure#1}");
-  CHECK(demangled("_RNvXC7mycrateNtB2_3BarNtB2_3Baz3qux") ==
-        "<mycrate::Bar as mycrate::Baz>::qux");
+  CHECK(demangled("_RNvXC7mycrateNtB2_3BarNtB2_3Baz3qux") == "<mycrate::Bar as mycrate::Baz>::qux");
   CHECK(demangled("_RINvC1c1fRShQDNtC1c5TraitEL_E") == "c::f::<&[u8], &mut dyn c::Trait>");
   CHECK(demangled("_RINvC1c1fAhj4_TmETEFUKCPhOtEuE") ==
         "c::f::<[u8; 4], (u32,), (), unsafe extern \"C\" fn(*const u8, *mut u16)>");
   CHECK(demangled("_RINvC1c1fFG_RL0_hEuE") == "c::f::<for<'a> fn(&'a u8)>");
   CHECK(demangled("_RINvC1c1fKb1_Kc27_Kan5_E") == "c::f::<true, '\\'', -5>");
-  CHECK(demangled("_RNvC1cu8gdel_5qa") == "c::g\xc3\xb6" "del");
+  CHECK(demangled("_RNvC1cu8gdel_5qa") == "c::g\xc3\xb6"
+                                          "del");
   CHECK(demangled("_RNvC7mycrate3foo.llvm.123") == "mycrate::foo");
-  for (const char *no : {"_R", "_RN", "_RNvC7mycrate9foo", "_R1NvC1c1f", "_RB_", "_RNvC1c1fgarbage"})
+  for (const char *no :
+       {"_R", "_RN", "_RNvC7mycrate9foo", "_R1NvC1c1f", "_RB_", "_RNvC1c1fgarbage"})
     CHECK(demangled(no) == "-");
 }
 

@@ -58,9 +58,9 @@ public:
       uint32_t link;
       uint64_t entry_size;
     };
-    std::vector<Section> sections{{"", 0, 0, 0, 0, 0, 0, 0},
-                                  {".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, text_address,
-                                   0x1000, text_size, 0, 0}};
+    std::vector<Section> sections{
+        {"", 0, 0, 0, 0, 0, 0, 0},
+        {".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, text_address, 0x1000, text_size, 0, 0}};
     const auto add_table = [&](const std::vector<Symbol> &symbols, const char *name,
                                uint32_t type) {
       std::string strings(1, '\0');
@@ -88,8 +88,8 @@ public:
       const auto link = static_cast<uint32_t>(sections.size() + 1);
       sections.push_back({name, type, 0, 0, body_at + at, body.bytes.size() - at, link,
                           is_64 ? uint64_t{24} : uint64_t{16}});
-      sections.push_back({std::string{name} + "str", SHT_STRTAB, 0, 0,
-                          body_at + body.bytes.size(), strings.size(), 0, 0});
+      sections.push_back({std::string{name} + "str", SHT_STRTAB, 0, 0, body_at + body.bytes.size(),
+                          strings.size(), 0, 0});
       body.bytes.insert(body.bytes.end(), strings.begin(), strings.end());
     };
     if (!symtab.empty()) add_table(symtab, ".symtab", SHT_SYMTAB);
@@ -110,8 +110,7 @@ public:
         sections.push_back(
             {".note.gnu.build-id", SHT_NOTE, SHF_ALLOC, 0, note_at, note_size, 0, 0});
     }
-    sections.push_back(
-        {".shstrtab", SHT_STRTAB, 0, 0, body_at + body.bytes.size(), 0, 0, 0});
+    sections.push_back({".shstrtab", SHT_STRTAB, 0, 0, body_at + body.bytes.size(), 0, 0, 0});
     std::string names;
     std::vector<uint32_t> name_offsets;
     for (const Section &section : sections) {

@@ -175,8 +175,7 @@ TEST_CASE("names of a file that is cut short meanwhile are gone, and nothing els
   const int fd = ::mkstemp(path);
   REQUIRE(fd >= 0);
   REQUIRE(::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  const ElfSymbols symbols =
-      ElfSymbols::build(ElfImage{ByteSource{fd, bytes.size()}}, {});
+  const ElfSymbols symbols = ElfSymbols::build(ElfImage{ByteSource{fd, bytes.size()}}, {});
   std::string name;
   const uint32_t symbol = symbols.find(0x401101);
   REQUIRE(symbol != ElfSymbols::kNotFound);

@@ -1,5 +1,4 @@
 #include "symbolize/kernel_symbols.hpp"
-
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -98,6 +97,15 @@ TEST_CASE("damaged lines of kallsyms are counted") {
   CHECK(parser.bad_lines() == 6);
   const KernelTable core = parser.take_core();
   CHECK(core.name(core.find(0xffffffff81000001)) == "good");
+}
+
+TEST_CASE("a symbol at the very end of address space covers nothing") {
+  KallsymsParser parser;
+  parser.feed("0000000000000001 t low\nffffffffffffffff T last\n");
+  parser.finish({});
+  const KernelTable core = parser.take_core();
+  CHECK(core.find(UINT64_MAX) == KernelTable::kNotFound);
+  CHECK(core.name(core.find(5)) == "low");
 }
 
 TEST_CASE("symbols come anew when modules change, and not before") {

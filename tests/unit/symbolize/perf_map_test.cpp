@@ -1,5 +1,4 @@
 #include "symbolize/perf_map.hpp"
-
 #include "symbolize/process_files.hpp"
 #include "temporary_folder.hpp"
 

@@ -1,10 +1,9 @@
 #include "symbolize/range_table.hpp"
 
 #include <algorithm>
-
 #include <doctest/doctest.h>
-#include <vector>
 #include <random>
+#include <vector>
 
 using namespace profcore;
 
@@ -66,6 +65,14 @@ TEST_CASE("ranges far apart and at the ends of address space") {
   CHECK(table.find(0x800000000000) == RangeTable::kNotFound);
   CHECK(table.find(0xffffffff810000ff) == 4);
   CHECK(table.find(UINT64_MAX - 1) == 3);
+}
+
+TEST_CASE("one range as large as there can be") {
+  const RangeTable table = build({{0, UINT32_MAX, 1, 0}});
+  CHECK(table.find(0) == 1);
+  CHECK(table.find(UINT32_MAX - 1) == 1);
+  CHECK(table.find(UINT32_MAX) == RangeTable::kNotFound);
+  CHECK(table.find(UINT64_MAX) == RangeTable::kNotFound);
 }
 
 TEST_CASE("random ranges are as a search by hand finds them") {

@@ -1,6 +1,5 @@
-#include "symbolize/symbolizer.hpp"
-
 #include "elf_builder.hpp"
+#include "symbolize/symbolizer.hpp"
 #include "temporary_folder.hpp"
 
 #include <cinttypes>
@@ -72,9 +71,7 @@ struct Recording {
     if (lines.empty()) return "-";
     return std::string{profile.text(profile.functions()[lines[0].function].name)};
   }
-  UnnamedReason reason(LocationId location) const {
-    return profile.locations()[location].reason;
-  }
+  UnnamedReason reason(LocationId location) const { return profile.locations()[location].reason; }
 };
 
 std::string bytes_of(const ElfBuilder &builder) {
@@ -122,8 +119,8 @@ TEST_CASE("functions of this very program have their names") {
   Recording recording;
   const LocationId plain =
       own_address(recording, reinterpret_cast<const void *>(&profcore_test_known_function));
-  const LocationId mangled = own_address(
-      recording, reinterpret_cast<const void *>(&known::Holder<std::string>::method));
+  const LocationId mangled =
+      own_address(recording, reinterpret_cast<const void *>(&known::Holder<std::string>::method));
   Symbolizer symbolizer;
   symbolizer.symbolize(recording.profile, recording.provider, {});
   CHECK(recording.name(plain) == "profcore_test_known_function");
@@ -286,8 +283,8 @@ TEST_CASE("kernel frames, and a kernel that hides its addresses") {
   options.proc_root = folder.path();
   Recording recording;
   const LocationId core = recording.at(0, 0xffffffff81000110, FrameKind::kKernel);
-  const LocationId module = recording.at(recording.module("[kernel.kallsyms]"),
-                                         0xffffffffc0000001, FrameKind::kKernel);
+  const LocationId module =
+      recording.at(recording.module("[kernel.kallsyms]"), 0xffffffffc0000001, FrameKind::kKernel);
   const LocationId hole = recording.at(0, 0xffffffff81000200, FrameKind::kKernel);
   Symbolizer symbolizer{options};
   symbolizer.symbolize(recording.profile, recording.provider, {});
@@ -322,12 +319,9 @@ TEST_CASE("code made at run time is named by the process's map, also after its e
     const LocationId location = recording.at(module, address, FrameKind::kJavaCompiled);
     symbolizer.symbolize(recording.profile, recording.provider, {});
     const std::string name = recording.name(location);
-    return name != "-" ? name
-                       : std::to_string(static_cast<int>(recording.reason(location)));
+    return name != "-" ? name : std::to_string(static_cast<int>(recording.reason(location)));
   };
-  const auto number = [](UnnamedReason reason) {
-    return std::to_string(static_cast<int>(reason));
-  };
+  const auto number = [](UnnamedReason reason) { return std::to_string(static_cast<int>(reason)); };
   CHECK(look_up(99, 0x7050) == "Lcom/example/Main;::run");
   CHECK(look_up(99, 0x7100) == "foo::bar(int)");
   CHECK(look_up(99, 0x7200) == number(UnnamedReason::kNotCovered));
