@@ -175,6 +175,8 @@ int run(const Arguments &arguments) {
       windows.size() == 1 ? std::move(windows[0]) : profcore::Profile::merge(windows);
   profile = apply_filters(std::move(profile), arguments);
   if (profile.sample_count() == 0) {
+    if (child && child->exit_code() != 0)
+      return child->exit_code(); // it could not be run, or failed at once
     print_error("nothing was sampled: what was asked for did not run on a CPU");
     return kExitNoData;
   }

@@ -169,10 +169,11 @@ void KallsymsParser::finish(const std::vector<KernelModule> &modules) {
 void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules) {
   PodVector<Symbol> symbols = std::move(part.symbols);
   const auto before = [](const Symbol &a, const Symbol &b) {
-    return a.address != b.address ? a.address < b.address : a.rank > b.rank;
+    if (a.address != b.address) return a.address < b.address;
+    return a.rank != b.rank ? a.rank > b.rank : a.name < b.name; // names stand in file order
   };
   if (!std::is_sorted(symbols.begin(), symbols.end(), before))
-    std::stable_sort(symbols.begin(), symbols.end(), before);
+    std::sort(symbols.begin(), symbols.end(), before);
   const auto group_end = [&](const Symbol &symbol) {
     const std::string_view group = symbol.group == 0 || symbol.group > groups_.size()
                                        ? std::string_view{}
