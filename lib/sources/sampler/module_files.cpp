@@ -90,22 +90,89 @@ uint32_t ModuleFiles::add_vdso() {
 ModuleBytes::ModuleBytes(const ModuleFile &module) {
   if (module.is_vdso) {
     const std::span<const uint8_t> image = vdso_image();
-    data_ = image.data();
+    data_ = const_cast<uint8_t *>(image.data());
     size_ = image.size();
     return;
   }
+  constexpr int64_t kLongest = INT64_C(16) << 30; // of address space, not of memory
   struct stat info {};
-  if (!module.file.is_open() || fstat(module.file.get(), &info) != 0 || info.st_size <= 0) return;
-  void *mapped = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_PRIVATE,
-                      module.file.get(), 0);
+  if (!module.file.is_open() || fstat(module.file.get(), &info) != 0 ||
+      info.st_size < static_cast<int64_t>(sizeof(Elf64_Ehdr)) || info.st_size > kLongest)
+    return;
+  void *mapped = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return;
-  data_ = static_cast<const uint8_t *>(mapped);
+  data_ = static_cast<uint8_t *>(mapped);
   size_ = static_cast<size_t>(info.st_size);
-  is_mapped_ = true;
+  is_own_ = true;
+  copy_parts(module.file.get());
 }
 
 ModuleBytes::~ModuleBytes() {
-  if (is_mapped_) munmap(const_cast<uint8_t *>(data_), size_);
+  if (is_own_) munmap(data_, size_);
+}
+
+bool ModuleBytes::copy(int fd, uint64_t offset, uint64_t size) {
+  constexpr uint64_t kMost = UINT64_C(1) << 30; // browsers have some tens of megabytes
+  if (offset > size_ || size > size_ - offset || copied_ + size > kMost) return false;
+  copied_ += size;
+  while (size > 0) {
+    const ssize_t got = pread(fd, data_ + offset, size, static_cast<off_t>(offset));
+    if (got <= 0) return false; // cut short meanwhile: zeros
+    offset += static_cast<uint64_t>(got);
+    size -= static_cast<uint64_t>(got);
+  }
+  return true;
+}
+
+void ModuleBytes::copy_parts(int fd) {
+  Elf64_Ehdr head;
+  if (!copy(fd, 0, sizeof head)) return;
+  std::memcpy(&head, data_, sizeof head);
+  if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
+      head.e_ident[EI_DATA] != ELFDATA2LSB || head.e_phentsize != sizeof(Elf64_Phdr) ||
+      !copy(fd, head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr)))
+    return;
+  const auto part_at = [&](size_t i) {
+    Elf64_Phdr part;
+    std::memcpy(&part, data_ + head.e_phoff + i * sizeof part, sizeof part);
+    return part;
+  };
+  for (size_t i = 0; i < head.e_phnum; ++i)
+    if (const Elf64_Phdr part = part_at(i); part.p_type == PT_NOTE)
+      copy(fd, part.p_offset, part.p_filesz);
+
+  const bool has_sections = head.e_shnum != 0 && head.e_shentsize == sizeof(Elf64_Shdr) &&
+                            head.e_shstrndx < head.e_shnum &&
+                            copy(fd, head.e_shoff, head.e_shnum * sizeof(Elf64_Shdr));
+  if (!has_sections) { // the part that holds the call frame information, whole
+    for (size_t i = 0; i < head.e_phnum; ++i) {
+      const Elf64_Phdr frames = part_at(i);
+      if (frames.p_type != PT_GNU_EH_FRAME) continue;
+      for (size_t j = 0; j < head.e_phnum; ++j)
+        if (const Elf64_Phdr part = part_at(j); part.p_type == PT_LOAD &&
+                                                frames.p_offset >= part.p_offset &&
+                                                frames.p_offset - part.p_offset < part.p_filesz)
+          copy(fd, part.p_offset, part.p_filesz);
+    }
+    return;
+  }
+  const auto section_at = [&](size_t i) {
+    Elf64_Shdr section;
+    std::memcpy(&section, data_ + head.e_shoff + i * sizeof section, sizeof section);
+    return section;
+  };
+  const Elf64_Shdr names = section_at(head.e_shstrndx);
+  if (!copy(fd, names.sh_offset, names.sh_size)) return;
+  for (size_t i = 0; i < head.e_shnum; ++i) {
+    const Elf64_Shdr section = section_at(i);
+    if (section.sh_type == SHT_NOBITS || section.sh_name >= names.sh_size) continue;
+    const char *text = reinterpret_cast<const char *>(data_ + names.sh_offset) + section.sh_name;
+    const std::string_view name{text, strnlen(text, names.sh_size - section.sh_name)};
+    if (name.starts_with(".eh_frame") || name == ".debug_frame" || name.starts_with(".plt") ||
+        name == ".iplt")
+      copy(fd, section.sh_offset, section.sh_size);
+  }
 }
 
 bool read_elf_head(const uint8_t *bytes, size_t size, ModuleFile &module) {

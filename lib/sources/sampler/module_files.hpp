@@ -99,7 +99,9 @@ private:
   size_t open_ = 0;
 };
 
-/// Bytes of a module for as long as this lives: a private mapping of the file, or our own vDSO.
+/// What unwinding needs of a module's file, at its place in a span as long as the file; all else is
+/// zero and takes no memory. Copied by reads: a mapping of a file that somebody cuts short would
+/// end the host by SIGBUS. Of the vDSO it is our own.
 class ModuleBytes {
 public:
   explicit ModuleBytes(const ModuleFile &module);
@@ -110,9 +112,13 @@ public:
   size_t size() const noexcept { return size_; }
 
 private:
-  const uint8_t *data_ = nullptr;
+  bool copy(int fd, uint64_t offset, uint64_t size);
+  void copy_parts(int fd);
+
+  uint8_t *data_ = nullptr;
   size_t size_ = 0;
-  bool is_mapped_ = false;
+  uint64_t copied_ = 0;
+  bool is_own_ = false;
 };
 
 /// Segments and build id of a 64-bit little-endian ELF file; false when it is none.
