@@ -109,7 +109,7 @@ def main():
                 names = [n for n in symbols(path, True) if n.startswith("_Z") and len(n) < 1000]
                 if names:
                     compared += 1
-                    fine &= compare(path.name, [args.ours], ["c++filt"], names, DIFFERENT_BY_VERSION)
+                    fine &= compare(path.name, [args.ours], ["c++filt", "-i"], names, DIFFERENT_BY_VERSION)
     else:
         skip("no nm or c++filt: C++ is not compared")
 
