@@ -17,7 +17,7 @@ int64_t nanoseconds(const timespec &time) noexcept {
 }
 
 /// The kernel's code that is mapped into us: an ELF image that ends with its table of sections.
-std::span<const uint8_t> vdso_image() noexcept {
+std::span<const uint8_t> vdso_image() {
   const auto *image = reinterpret_cast<const uint8_t *>(::getauxval(AT_SYSINFO_EHDR));
   if (image == nullptr) return {};
   constexpr size_t kHeader = sizeof(void *) == 8 ? 64 : 52;
