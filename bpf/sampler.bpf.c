@@ -19,6 +19,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 only_targets = 0; /* sample only the processes in `targets` */
+const volatile __u32 only_cgroup = 0;  /* sample only what is in or below `cgroups[0]` */
 const volatile __u32 per_cpu = 0;      /* tell CPUs apart */
 const volatile __u32 kernel_stacks = 1;
 
@@ -30,6 +31,13 @@ struct {
   __type(key, __u32);
   __type(value, __u32);
 } targets SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+  __uint(max_entries, 1);
+  __uint(key_size, 4);
+  __uint(value_size, 4);
+} cgroups SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -139,6 +147,7 @@ int take_sample(struct bpf_perf_event_data *ctx) {
     return 0;
   }
   if (only_targets && !bpf_map_lookup_elem(&targets, &key.tgid)) return 0;
+  if (only_cgroup && bpf_current_task_under_cgroup(&cgroups, 0) != 1) return 0;
   add(SAMPLER_TAKEN, 1);
   if (per_cpu) key.cpu = bpf_get_smp_processor_id();
 

@@ -21,6 +21,7 @@ constexpr std::array kOptions = {
     Option{"pid", 'p', "PID", "only this process and what it starts; may be repeated"},
     Option{"all", 'a', "", "every process of the host (the default without a target)"},
     Option{"name", 0, "REGEX", "only processes whose name or command line matches, new ones too"},
+    Option{"cgroup", 0, "PATH", "only what is in or below this directory of cgroup v2"},
     Option{"no-children", 0, "", "not what the processes start"},
     Option{"frequency", 'F', "HZ", "samples a second on every CPU, 1 to 1000 (99)"},
     Option{"duration", 'd', "SEC",
@@ -107,8 +108,8 @@ int run(const Arguments &arguments) {
   const std::vector<int32_t> pids = pids_of(arguments);
   const std::string name = arguments.get("name");
   const int targets = (pids.empty() ? 0 : 1) + (name.empty() ? 0 : 1) + (command.empty() ? 0 : 1) +
-                      (arguments.has("all") ? 1 : 0);
-  if (targets > 1) throw UsageError{"one target: -p, -a, --name or a command"};
+                      (arguments.has("all") ? 1 : 0) + (arguments.has("cgroup") ? 1 : 0);
+  if (targets > 1) throw UsageError{"one target: -p, -a, --name, --cgroup or a command"};
   const bool whole_stacks = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
   if (whole_stacks) refuse_tree_options(arguments, format);
   const double limit = arguments.number("duration", 0, 0.01, 1e7);
@@ -123,6 +124,8 @@ int run(const Arguments &arguments) {
   options.no_kernel = arguments.has("no-kernel") ? 1 : 0;
   options.no_symbols = arguments.has("no-symbols") ? 1 : 0;
   if (!name.empty()) options.name_pattern = name.c_str();
+  const std::string cgroup = arguments.get("cgroup");
+  if (!cgroup.empty()) options.cgroup = cgroup.c_str();
   std::optional<Child> child;
   std::vector<int32_t> sampled = pids;
   if (!command.empty()) {
@@ -204,7 +207,7 @@ int run(const Arguments &arguments) {
 } // namespace
 
 const Command kRecord{"record",
-                      "[-p PID | -a | --name REGEX | -- CMD...] -o OUT",
+                      "[-p PID | -a | --name REGEX | --cgroup PATH | -- CMD...] -o OUT",
                       "Samples live processes by eBPF: complete stacks without frame pointers.",
                       "Endings as for convert. With a command, its exit status is passed on.\n"
                       "\nExamples:\n"

@@ -21,8 +21,11 @@ typedef struct profcore_sampler_options {
   const int32_t *pids;             /**< only these processes, by their ids here; NULL = see below */
   size_t pid_count;
   /** Only processes whose name or command line matches this regular expression (RE2), those that
-   * start later too. NULL = no such rule. Neither pids nor this: every process of the host. */
+   * start later too. NULL = no such rule. */
   const char *name_pattern;
+  /** Only what is in or below this directory of cgroup v2. NULL = no such rule. None of the three:
+   * every process of the host; several: what fits all, pids or the pattern. */
+  const char *cgroup;
   uint64_t row_budget; /**< bytes of kernel memory for unwind rows; 0 = 64 MiB. Files beyond it are
                           walked by frame pointers */
   uint32_t frequency;  /**< samples a second on every CPU, 1 to 1000; 0 = 99 */
@@ -31,7 +34,7 @@ typedef struct profcore_sampler_options {
   int32_t per_cpu;     /**< 1: CPUs are told apart, by the label `cpu` */
   int32_t no_kernel;   /**< 1: no kernel frames */
   int32_t no_symbols;  /**< 1: frames keep their addresses; they can be named later */
-  uint64_t reserved[8];
+  uint64_t reserved[7];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits
@@ -94,14 +97,15 @@ PROFCORE_API profcore_status profcore_sampler_process(profcore_sampler *sampler,
                                                       profcore_error **err);
 
 /** What was sampled since the start or the last drain, as a profile with the columns samples/count
- * and cpu/nanoseconds, the labels `process` and `pid` (and as asked for), every frame named as far
+ * and cpu/nanoseconds, the labels `process`, `pid`, `container` (the id,
+ * where there is one) and as asked for, every frame named as far
  * as that is possible. To be called at least every half minute. On success *out is the caller's.
  * Errors: NO_MEMORY, IO. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_drain(profcore_sampler *sampler,
                                                     profcore_profile **out, profcore_error **err);
 
-/** Takes no more samples; what was taken can be drained, after which every sample taken is accounted
- * for in the stats. Stopping twice is fine. Errors: INVALID_ARGUMENT. @since 0.1 */
+/** Takes no more samples; what was taken can be drained, after which every sample taken is
+ * accounted for in the stats. Stopping twice is fine. Errors: INVALID_ARGUMENT. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_stop(profcore_sampler *sampler, profcore_error **err);
 
 /** Fills `stats` (set stats->size first). Errors: INVALID_ARGUMENT. @since 0.1 */

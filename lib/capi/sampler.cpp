@@ -67,6 +67,7 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
       options.pids.assign(pids, pids + given.pid_count);
     }
     options.name_pattern = text_or_empty(given.name_pattern);
+    options.cgroup = text_or_empty(given.cgroup);
     if (given.row_budget != 0) options.row_budget = given.row_budget;
     if (given.frequency != 0) options.frequency = given.frequency;
     options.follow_children = !flag(given.no_children, "no_children");

@@ -171,6 +171,30 @@ def name_rule(live):
     expect(chosen == everything, f"others were sampled: {chosen} of {everything}")
 
 
+def cgroup(live):
+    """What is in a cgroup, and nothing else."""
+    roots = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line]
+    if not roots:
+        raise Skip("no cgroup v2 is mounted")
+    folder = Path(roots[0]) / f"profcore-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise Skip(f"no cgroup can be made: {error}") from error
+    program = live.compile("shares.c")
+    other = subprocess.Popen([program, "4"])
+    try:
+        inside = subprocess.Popen(["sh", "-c", f"echo $$ > {folder}/cgroup.procs; exec {program} 4"])
+        stats, stacks = live.record("--cgroup", folder, "-d", 3)
+        ours = live.stacks(live.folder / "out.pb.gz", "--tagfocus", f"pid={inside.pid}:{inside.pid}")
+        inside.wait()
+        expect(stats["taken"] > 50, f"too few samples: {stats['text']}")
+        expect(sum(ours.values()) > 0.95 * sum(stacks.values()), f"{ours} of {stacks}")
+    finally:
+        other.wait()
+        folder.rmdir()
+
+
 def nothing_left(live):
     """A recorder that is killed leaves no program, no map, no mount behind."""
     def programs():
@@ -247,7 +271,7 @@ def python(live):
     whole(stats, 0.99)
 
 
-CASES = {f.__name__: f for f in (shares, in_signal, whole_host, name_rule, nothing_left, go, java_frame_pointers,
+CASES = {f.__name__: f for f in (shares, in_signal, whole_host, name_rule, cgroup, nothing_left, go, java_frame_pointers,
                                  java_interpreted, node, python)}
 
 

@@ -21,9 +21,12 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <optional>
 #include <sys/epoll.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <unordered_set>
 
@@ -88,6 +91,7 @@ public:
 private:
   void load();
   void attach();
+  void choose_cgroup();
   void watch(int fd);
   void register_all();
   void register_changed();
@@ -154,6 +158,7 @@ void BpfSampler::load() {
   skeleton_.reset(sampler_bpf__open());
   if (!skeleton_) fail(errno, "the BPF program cannot be opened");
   skeleton_->rodata->only_targets = selects_ ? 1 : 0;
+  skeleton_->rodata->only_cgroup = options_.cgroup.empty() ? 0 : 1;
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
   skeleton_->rodata->kernel_stacks = options_.kernel_stacks ? 1 : 0;
   // Room for half a minute of samples that are all different.
@@ -168,9 +173,26 @@ void BpfSampler::load() {
   bpf_map__set_max_entries(skeleton_->maps.row_chunks, chunks);
   const int error = sampler_bpf__load(skeleton_.get());
   if (error != 0) fail(-error, "the BPF program cannot be loaded");
+  if (!options_.cgroup.empty()) choose_cgroup();
   rows_ = std::make_unique<RowPool>(bpf_map__fd(skeleton_->maps.row_chunks), chunks);
   ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.stacks), take_stack, this, nullptr));
   if (!ring_) fail(errno, "the ring of stacks cannot be opened");
+}
+
+void BpfSampler::choose_cgroup() {
+  const Descriptor folder{open(options_.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  struct statfs info {};
+  if (!folder.is_open())
+    throw Error{
+        errno == ENOENT ? Status::kNotFound : Status::kIo,
+        fmt::format("the cgroup {} cannot be opened: {}", options_.cgroup, strerrordesc_np(errno))};
+  if (fstatfs(folder.get(), &info) != 0 || info.f_type != CGROUP2_SUPER_MAGIC)
+    throw Error{Status::kInvalidArgument,
+                fmt::format("{} is no directory of cgroup v2", options_.cgroup)};
+  const uint32_t zero = 0;
+  const auto fd = static_cast<uint32_t>(folder.get());
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.cgroups), &zero, &fd, BPF_ANY) != 0)
+    fail(errno, "the cgroup cannot be chosen");
 }
 
 void BpfSampler::attach() {

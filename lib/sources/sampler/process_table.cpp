@@ -28,6 +28,12 @@ bool read_proc(const std::string &path, std::string &text) {
   }
 }
 
+std::string container_of(int32_t pid) {
+  std::string text;
+  if (!read_proc(fmt::format("/proc/{}/cgroup", pid), text)) return {};
+  return std::string{container_in_cgroups(text)};
+}
+
 template <class Number>
 bool take_number(std::string_view &text, Number &number, int base, char end) {
   const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
@@ -74,6 +80,24 @@ uint64_t start_time_of(int32_t pid) {
   if (!take_number(rest, ticks, 10, ' ')) return 0;
   const long hertz = sysconf(_SC_CLK_TCK);
   return hertz > 0 ? ticks * (UINT64_C(1000000000) / static_cast<uint64_t>(hertz)) : 0;
+}
+
+std::string_view container_in_cgroups(std::string_view text) {
+  constexpr size_t kDigits = 64;
+  std::string_view found;
+  size_t run = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    const char at = i < text.size() ? text[i] : '\n';
+    if ((at >= '0' && at <= '9') || (at >= 'a' && at <= 'f')) {
+      ++run;
+      continue;
+    }
+    // The last one of a line: a container in a container has both in its path.
+    if (run == kDigits) found = text.substr(i - kDigits, kDigits);
+    run = 0;
+    if (at == '\n' && !found.empty()) break;
+  }
+  return found;
 }
 
 std::string command_line_of(int32_t pid) {
@@ -149,6 +173,7 @@ Process *ProcessTable::scan(int32_t pid) {
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
     process.mappings.push_back(make_mapping(pid, start, end, offset, id, line));
   }
+  process.container = container_of(pid);
   if (read_proc(fmt::format("/proc/{}/comm", pid), text)) {
     if (!text.empty() && text.back() == '\n') text.pop_back();
     process.comm = text;
@@ -200,6 +225,7 @@ void ProcessTable::on_fork(int32_t pid, int32_t parent, uint64_t time) {
   if (const Process *from = find(parent)) {
     child.mappings = from->mappings;
     child.comm = from->comm;
+    child.container = from->container;
   }
   Process &kept = processes_[pid];
   kept = std::move(child);
@@ -213,6 +239,7 @@ void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
   process->comm = comm;
   if (!is_exec) return;
   process->mappings.clear();
+  process->container = container_of(pid); // runtimes move a process between its fork and its exec
   changed(*process);
 }
 

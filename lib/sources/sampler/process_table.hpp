@@ -24,6 +24,7 @@ struct Process {
   int32_t parent = 0;
   uint64_t start_time = 0; ///< nanoseconds since boot, to a tick's precision when from /proc
   std::string comm;
+  std::string container;         ///< its id, 64 hexadecimal digits; empty outside of one
   std::vector<Mapping> mappings; ///< by start, not overlapping
   bool has_exited = false;
   bool is_changed = true; ///< the kernel's copy is older
@@ -68,6 +69,9 @@ private:
 std::vector<int32_t> list_processes();
 /// Start time of a process in nanoseconds since boot; 0 when it has gone.
 uint64_t start_time_of(int32_t pid);
+/// The container's id in the text of a /proc/PID/cgroup: Docker's, containerd's, CRI-O's, Podman's
+/// and Kubernetes' paths all end in it. Empty without one.
+std::string_view container_in_cgroups(std::string_view text);
 /// Program and arguments, spaces between; empty when it has gone.
 std::string command_line_of(int32_t pid);
 /// The id that process `pid` has in its innermost pid namespace; `pid` itself when not known.

@@ -14,9 +14,10 @@ namespace profcore::sampler {
 
 struct Options {
   Context context;
-  uint32_t frequency = 99;     ///< samples a second and CPU, 1 ... 1000
-  std::vector<int32_t> pids;   ///< only these processes ...
-  std::string name_pattern;    ///< ... or those whose name or command line matches; neither: all
+  uint32_t frequency = 99;   ///< samples a second and CPU, 1 ... 1000
+  std::vector<int32_t> pids; ///< only these processes ...
+  std::string name_pattern;  ///< ... or those whose name or command line matches; none of them: all
+  std::string cgroup;        ///< ... or what is in or below this directory of cgroup v2
   bool follow_children = true; ///< what a target forks is a target
   bool kernel_stacks = true;
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`

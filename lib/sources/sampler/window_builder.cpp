@@ -224,6 +224,8 @@ LabelSetId WindowBuilder::labels_of(const sampler_key &key, const sampler_count 
   };
   text("process", comm_of(count.process_comm));
   number("pid", key.tgid);
+  if (const Process *process = processes_.find(static_cast<int32_t>(key.tgid)))
+    if (!process->container.empty()) text("container", process->container);
   if (options_.per_thread) {
     text("thread", comm_of(count.comm));
     number("tid", key.tid);
