@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <new>
 #include <optional>
 #include <sys/epoll.h>
 #include <sys/vfs.h>
@@ -223,10 +224,16 @@ void BpfSampler::attach() {
   }
 }
 
+/// Called by libbpf, which is C: nothing may be thrown through it.
 int BpfSampler::take_stack(void *given, void *data, size_t size) {
   auto *self = static_cast<BpfSampler *>(given);
   const auto *stack = static_cast<const sampler_stack *>(data);
-  if (size >= SAMPLER_STACK_HEAD) self->stacks_[stack->window & 1].add(*stack, size);
+  if (size < SAMPLER_STACK_HEAD) return 0;
+  try {
+    self->stacks_[stack->window & 1].add(*stack, size);
+  } catch (const std::bad_alloc &) {
+    return -ENOMEM;
+  }
   return 0;
 }
 
@@ -317,7 +324,7 @@ void BpfSampler::prepare_modules(int64_t budget_ns) {
 void BpfSampler::keep_up() {
   stats_.lost_records += side_band_->apply(processes_);
   register_changed();
-  ring_buffer__consume(ring_.get());
+  if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
   prepare_modules(INT64_C(20000000));
 }
 
