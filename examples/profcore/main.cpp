@@ -65,6 +65,8 @@ int run_command(const Command &command, std::span<char *const> words) {
       text += fmt::format(" (at byte {})", error.offset());
     if (error.status() == PROFCORE_ERR_LIMIT)
       text += "\nLimits of memory are set by --max-memory MIB.";
+    if (error.status() == PROFCORE_ERR_PERMISSION && &command == &kRecord)
+      text += "\n`profcore check` tells what is missing here.";
     print_error(text);
     return exit_code(error.status());
   } catch (const std::exception &error) {
