@@ -28,14 +28,16 @@ _Static_assert(sizeof(struct unwind_row) == 8, "rows are shared with the kernel"
  * bit 0 chooses the base register (0 sp, 1 frame pointer) and bit 1 one more load.
  */
 #define UNWIND_RULE_KIND 0x0fU
-#define UNWIND_RULE_SP 0U          /* CFA = sp + 8 * cfa */
-#define UNWIND_RULE_BP 1U          /* CFA = bp + 8 * cfa */
-#define UNWIND_RULE_SP_DEREF 2U    /* CFA = [sp + 8 * cfa] + 8: OpenSSL's aligned frames */
-#define UNWIND_RULE_BP_DEREF 3U    /* CFA = [bp + 8 * cfa]: gcc's aligned frames */
-#define UNWIND_RULE_PLT 4U         /* CFA = sp + 8, and 8 more when (pc & 15) >= cfa (not words) */
-#define UNWIND_RULE_SIGNAL 5U      /* a signal frame of the kernel lies at sp */
-#define UNWIND_RULE_END 6U         /* the return address is undefined: outermost frame */
-#define UNWIND_RULE_GAP 7U         /* no call frame information here: checked frame pointer */
+#define UNWIND_RULE_SP 0U       /* CFA = sp + 8 * cfa */
+#define UNWIND_RULE_BP 1U       /* CFA = bp + 8 * cfa */
+#define UNWIND_RULE_SP_DEREF 2U /* CFA = [sp + 8 * cfa] + 8: OpenSSL's aligned frames */
+#define UNWIND_RULE_BP_DEREF 3U /* CFA = [bp + 8 * cfa]: gcc's aligned frames */
+#define UNWIND_RULE_PLT 4U      /* CFA = sp + 8, and 8 more when (pc & 15) >= cfa (not words) */
+#define UNWIND_RULE_SIGNAL 5U   /* a signal frame of the kernel lies at sp */
+#define UNWIND_RULE_END 6U      /* the return address is undefined: outermost frame */
+#define UNWIND_RULE_GAP                                                                            \
+  7U /* no call frame information here: checked frame pointer; cfa 1:                              \
+        it may lead to another stack (Go changes stacks in calls) */
 #define UNWIND_RULE_UNSUPPORTED 8U /* there is some, but not of a form a row can hold */
 /*
  * bits 4-6: what was saved where, for the first five kinds. The slot is CFA + 8 * bp, or with

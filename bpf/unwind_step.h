@@ -80,12 +80,13 @@ UNWIND_INLINE int unwind_return_to(struct unwind_state *state, __u64 pc, __u64 s
 /* Without a row: {caller's frame pointer, return address} at the frame pointer, if that points into
  * the stack above; `implausible` is returned when it does not. A first frame that has not set it up
  * yet, or never does, loses its caller: that cannot be seen from here. */
-UNWIND_INLINE int unwind_step_fp(struct unwind_state *state, int implausible, void *context) {
+UNWIND_INLINE int unwind_step_fp(struct unwind_state *state, __u64 farthest, int implausible,
+                                 void *context) {
   (void)context;
   __u64 record[2];
   const __u64 bp = state->bp;
   if (bp == 0 && !state->exact) return UNWIND_END_FP;
-  if (bp + 8 - state->sp > UNWIND_MAX_FP_DISTANCE || (bp & 7) != 0) return implausible;
+  if (bp + 8 - state->sp > farthest || (bp & 7) != 0) return implausible;
   if (UNWIND_READ(context, bp, &record) != 0) return UNWIND_UNREADABLE;
   return unwind_return_to(state, record[1], bp + 16, record[0]);
 }
@@ -123,7 +124,7 @@ UNWIND_INLINE int unwind_step(struct unwind_state *state, const struct unwind_ro
   __u64 word[2];
   __u64 base, cfa, slot, pc, bp;
   __u32 rule, kind;
-  if (!row) return unwind_step_fp(state, UNWIND_NO_TABLE, context);
+  if (!row) return unwind_step_fp(state, UNWIND_MAX_FP_DISTANCE, UNWIND_NO_TABLE, context);
   rule = row->rule;
   kind = rule & UNWIND_RULE_KIND;
   bp = state->bp;
@@ -139,7 +140,7 @@ UNWIND_INLINE int unwind_step(struct unwind_state *state, const struct unwind_ro
     base = state->sp;
     cfa = base + 8 + ((state->pc & 15) >= (__u64)(__u16)row->cfa ? 8 : 0);
   } else if (kind == UNWIND_RULE_GAP) {
-    return unwind_step_fp(state, UNWIND_GAP, context);
+    return unwind_step_fp(state, row->cfa ? ~0ULL : UNWIND_MAX_FP_DISTANCE, UNWIND_GAP, context);
   } else if (kind == UNWIND_RULE_SIGNAL) {
     return unwind_step_signal(state, context);
   } else {

@@ -168,6 +168,10 @@ UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows) {
     add_plt_rows(sections.plt[i], sections.machine, begin, end, rows);
   table.complete = rows.complete;
   TableBuilder{std::move(rows), max_rows, table}.build();
+  // Go's runtime calls on other stacks and keeps the chain of frame pointers whole across them.
+  if (sections.is_go)
+    for (unwind_row &row : table.rows)
+      if (row.rule == UNWIND_RULE_GAP) row.cfa = 1;
   table.rows.shrink_to_fit();
   count_rows(table);
   return table;

@@ -1,4 +1,5 @@
-// Spins below a few Go frames. Usage: spin SECONDS
+// Spins below a few Go frames, and makes garbage: the collector works on stacks of its own.
+// Usage: spin SECONDS
 package main
 
 import (
@@ -8,6 +9,13 @@ import (
 )
 
 var sink uint64
+
+type node struct {
+	next *node
+	data [4]uint64
+}
+
+var kept *node
 
 //go:noinline
 func leaf(rounds int) {
@@ -20,6 +28,12 @@ func leaf(rounds int) {
 func level(depth int) {
 	if depth == 0 {
 		leaf(20000)
+		for i := 0; i < 500; i++ {
+			kept = &node{next: kept}
+		}
+		if sink%64 == 0 {
+			kept = nil
+		}
 	} else {
 		level(depth - 1)
 	}

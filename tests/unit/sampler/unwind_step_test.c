@@ -73,6 +73,19 @@ static int is_state(__u64 pc, __u64 sp, __u64 bp) {
   return state.pc == pc && state.sp == sp && state.bp == bp && !state.exact;
 }
 
+/* Go: the frame pointer may lead to another stack, above or below; a chain still ends in 0. */
+static void test_other_stack(void) {
+  const struct unwind_row row = {0, 1, UNWIND_RULE_GAP, 0};
+  start(30, AT(4));
+  stack.words[4] = AT(50), stack.words[5] = CALLER;
+  stack.words[50] = 0, stack.words[51] = CALLER + 4;
+  CHECK(unwind_step(&state, &row, &stack) == UNWIND_OK && is_state(CALLER, AT(6), AT(50)));
+  CHECK(unwind_step(&state, &row, &stack) == UNWIND_OK && is_state(CALLER + 4, AT(52), 0));
+  CHECK(unwind_step(&state, &row, &stack) == UNWIND_END_FP);
+  start(30, AT(4) + 4);
+  CHECK(unwind_step(&state, &row, &stack) == UNWIND_GAP);
+}
+
 static void test_frame_pointer_steps(void) {
   /* without a row, and in a gap */
   for (int gap = 0; gap < 2; ++gap) {
@@ -286,6 +299,7 @@ static void test_machine(void) {
 
 int main(void) {
   test_frame_pointer_steps();
+  test_other_stack();
   test_ends();
   test_lookup_pc();
   test_search();

@@ -104,6 +104,7 @@ TEST_CASE(".debug_frame where only that exists, packed or not, but not for Go") 
   CHECK(go.functions == 0);
   REQUIRE(go.rows.size() == 1);
   CHECK(unsigned{go.rows[0].rule} == UNWIND_RULE_GAP);
+  CHECK(go.rows[0].cfa == 1);
 
   CfiBuilder eh{kSection};
   eh.fde(eh.cie("zR", kStart), kCode + 0x100, 0x40, {});
