@@ -27,6 +27,7 @@
 #include <new>
 #include <optional>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <unordered_set>
@@ -115,6 +116,7 @@ private:
   std::unique_ptr<SideBand> side_band_;
   std::unique_ptr<RowPool> rows_;
   Descriptor epoll_;
+  Descriptor more_work_; ///< an eventfd, readable while modules wait to be prepared
   ModuleFiles files_;
   ProcessTable processes_{files_};
   std::unordered_set<int32_t> targets_;
@@ -143,6 +145,9 @@ BpfSampler::BpfSampler(const Options &options)
   side_band_ = std::make_unique<SideBand>(cpus_, 64);
   for (const PerfRing &ring : side_band_->rings()) watch(ring.fd());
   watch(ring_buffer__epoll_fd(ring_.get()));
+  more_work_ = Descriptor{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (!more_work_.is_open()) fail(errno, "eventfd");
+  watch(more_work_.get());
   register_all();
   attach();
   window_start_ = now(CLOCK_REALTIME);
@@ -326,6 +331,11 @@ void BpfSampler::keep_up() {
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
   prepare_modules(INT64_C(20000000));
+  eventfd_t count = 0;
+  if (waiting_.empty())
+    eventfd_read(more_work_.get(), &count); // fails when it was not set: fine
+  else
+    eventfd_write(more_work_.get(), 1);
 }
 
 void BpfSampler::process() {
