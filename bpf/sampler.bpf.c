@@ -201,10 +201,12 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   int lost;
   if (at_window & 1) {
     lost = count_sample(&counts_odd, &key, &fresh, &is_new);
-    if (is_new) send_stack(&sent_odd, stack);
+    if (is_new || (!lost && !bpf_map_lookup_elem(&sent_odd, &stack->hash)))
+      send_stack(&sent_odd, stack);
   } else {
     lost = count_sample(&counts_even, &key, &fresh, &is_new);
-    if (is_new) send_stack(&sent_even, stack);
+    if (is_new || (!lost && !bpf_map_lookup_elem(&sent_even, &stack->hash)))
+      send_stack(&sent_even, stack);
   }
   if (lost) add(SAMPLER_LOST_COUNTS, 1);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);

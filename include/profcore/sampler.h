@@ -47,20 +47,21 @@ typedef struct profcore_sampler_stats {
   uint64_t lost_counts;  /**< samples lost: the table of counts was full */
   uint64_t lost_stacks;  /**< samples whose stack was lost: "[stack trace lost]" in the profile */
   uint64_t lost_records; /**< news about processes that the kernel had no room for */
-  uint64_t unregistered; /**< samples of processes too new: walked by frame pointers only */
-  uint64_t truncated;    /**< samples of more frames than are kept (127) */
-  uint64_t complete;     /**< samples whose user stack was walked to its root */
-  uint64_t without_user; /**< samples of kernel threads: no user stack */
-  uint64_t bpf_ns;       /**< CPU time of the program in the kernel, nanoseconds */
-  uint64_t own_cpu_ns;   /**< CPU time of the sampler's calls, nanoseconds */
-  uint64_t row_bytes;    /**< kernel memory of unwind rows */
+  uint64_t failed_registrations; /**< processes that the kernel had no room for */
+  uint64_t unregistered;         /**< samples of processes too new: walked by frame pointers only */
+  uint64_t truncated;            /**< samples of more frames than are kept (127) */
+  uint64_t complete;             /**< samples whose user stack was walked to its root */
+  uint64_t without_user;         /**< samples of kernel threads: no user stack */
+  uint64_t bpf_ns;               /**< CPU time of the program in the kernel, nanoseconds */
+  uint64_t own_cpu_ns;           /**< CPU time of the sampler's calls, nanoseconds */
+  uint64_t row_bytes;            /**< kernel memory of unwind rows */
   uint64_t rows;
   uint64_t files_without_rows; /**< over the budget, or without call frame information */
   uint64_t processes;          /**< known now */
   uint64_t modules;            /**< files seen */
   /** Samples by why the walk of the user stack ended, by PROFCORE_STOP_... */
   uint64_t stops[16];
-  uint64_t reserved[8];
+  uint64_t reserved[7];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */

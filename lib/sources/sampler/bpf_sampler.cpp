@@ -28,6 +28,7 @@
 #include <optional>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <unordered_set>
@@ -80,6 +81,13 @@ struct RingCloser {
               fmt::format("{}: {}", what, strerrordesc_np(error))};
 }
 
+/// Samples carry the ids of the first pid namespace, everything else those of ours.
+bool in_first_pid_namespace() {
+  constexpr ino_t kFirst = 0xEFFFFFFCU; // PROC_PID_INIT_INO
+  struct stat info {};
+  return stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kFirst;
+}
+
 class BpfSampler final : public Sampler {
 public:
   explicit BpfSampler(const Options &options);
@@ -97,6 +105,7 @@ private:
   void watch(int fd);
   void register_all();
   void register_changed();
+  void forget_in_kernel(int32_t pid);
   bool is_target(const Process &process);
   void register_process(const Process &process);
   bool prepare_module(uint32_t module);
@@ -121,7 +130,6 @@ private:
   ProcessTable processes_{files_};
   std::unordered_set<int32_t> targets_;
   std::vector<uint32_t> waiting_; ///< modules to prepare
-  size_t modules_seen_ = 0;
   StackStore stacks_[2];
   uint32_t window_ = 0;
   int cpus_ = 0;
@@ -137,6 +145,11 @@ BpfSampler::BpfSampler(const Options &options)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
   if (!options.name_pattern.empty()) name_.emplace(options.name_pattern, "name");
   targets_.insert(options.pids.begin(), options.pids.end());
+  if (!in_first_pid_namespace())
+    throw Error{
+        Status::kUnsupported,
+        "the kernel names processes by other ids than this pid namespace: run in the host's "
+        "(docker --pid=host)"};
   cpus_ = libbpf_num_possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
@@ -212,7 +225,8 @@ void BpfSampler::attach() {
   stats_.event = "cycles";
   for (int cpu = 0; cpu < cpus_; ++cpu) {
     Descriptor event{open_perf_event(attr, -1, cpu)};
-    if (!event.is_open() && attr.type == PERF_TYPE_HARDWARE) { // no PMU, as in many machines
+    if (!event.is_open() && errno != ENODEV &&
+        attr.type == PERF_TYPE_HARDWARE) { // no PMU, as in many machines
       attr.type = PERF_TYPE_SOFTWARE;
       attr.config = PERF_COUNT_SW_CPU_CLOCK;
       stats_.event = "cpu-clock";
@@ -264,23 +278,34 @@ void BpfSampler::register_all() {
 }
 
 void BpfSampler::register_process(const Process &process) {
-  if (process.has_exited) return;
   if (!is_target(process)) return;
+  if (selects_) targets_.insert(process.pid); // also when it has ended: its children are targets
+  if (process.has_exited) return;
   const auto pid = static_cast<uint32_t>(process.pid);
   if (selects_) {
-    targets_.insert(process.pid);
     const uint32_t one = 1;
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &one, BPF_ANY);
   }
+  const int processes = bpf_map__fd(skeleton_->maps.processes);
+  if (process.mappings.empty()) { // a kernel thread, or between exec and the first mapping
+    bpf_map_delete_elem(processes, &pid);
+    return;
+  }
   make_bpf_process(process, files_, scratch_);
-  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.processes), &pid, &scratch_, BPF_ANY);
+  if (bpf_map_update_elem(processes, &pid, &scratch_, BPF_ANY) != 0) ++stats_.failed_registrations;
 }
 
 void BpfSampler::register_changed() {
   for (const int32_t pid : processes_.take_changed())
     if (const Process *process = processes_.find(pid)) register_process(*process);
-  for (; modules_seen_ < files_.size(); ++modules_seen_)
-    waiting_.push_back(static_cast<uint32_t>(modules_seen_));
+  const std::vector<uint32_t> opened = files_.take_opened();
+  waiting_.insert(waiting_.end(), opened.begin(), opened.end());
+  for (const int32_t pid : processes_.take_exited()) forget_in_kernel(pid);
+}
+
+void BpfSampler::forget_in_kernel(int32_t pid) {
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &pid);
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid);
 }
 
 bool BpfSampler::prepare_module(uint32_t number) {
@@ -328,6 +353,11 @@ void BpfSampler::prepare_modules(int64_t budget_ns) {
 
 void BpfSampler::keep_up() {
   stats_.lost_records += side_band_->apply(processes_);
+  for (const int32_t pid : processes_.take_recycled()) {
+    if (std::find(options_.pids.begin(), options_.pids.end(), pid) == options_.pids.end())
+      targets_.erase(pid);
+    forget_in_kernel(pid);
+  }
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
   prepare_modules(INT64_C(20000000));
@@ -397,12 +427,12 @@ Window BpfSampler::drain() {
   Window window = builder.finish(window_start_, end - window_start_);
   window_start_ = end;
   stacks.clear();
+  processes_.find_gone();
   std::vector<int32_t> forgotten;
   processes_.forget_exited(forgotten);
   for (const int32_t pid : forgotten) {
     targets_.erase(pid);
-    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &pid);
-    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid);
+    forget_in_kernel(pid);
   }
   return window;
 }

@@ -9,7 +9,9 @@ namespace {
 /// What the ELF address of a place in the file is above its offset; false outside all segments.
 bool address_bias(const ModuleFile &module, uint64_t offset, uint64_t size, uint64_t &bias) {
   for (const Segment &segment : module.segments)
-    if (offset + size > segment.offset && offset < segment.offset + segment.size) {
+    // Neighbouring parts may share a page, and so a mapping: only code is meant.
+    if (segment.is_code && offset + size > segment.offset &&
+        offset < segment.offset + segment.size) {
       bias = segment.address - segment.offset;
       return true;
     }
@@ -39,13 +41,14 @@ bool make_bpf_process(const Process &process, const ModuleFiles &files, sampler_
   Writer writer{to};
   bool all = true;
   for (const Mapping &mapping : process.mappings) {
+    if (mapping.module == ModuleFiles::kNone) continue; // walked as if it were not mapped
     sampler_mapping entry{};
     entry.start = mapping.start;
     entry.end = mapping.end;
     entry.module = mapping.module;
     entry.offset_bias = mapping.start - mapping.offset;
     uint64_t bias = 0;
-    if (mapping.module == ModuleFiles::kNone || files[mapping.module].rows.empty() ||
+    if (files[mapping.module].rows.empty() ||
         !address_bias(files[mapping.module], mapping.offset, mapping.end - mapping.start, bias)) {
       all &= writer.add(entry);
       continue;

@@ -39,9 +39,9 @@ bool has(uint64_t all, int capability) {
 }
 
 Need kernel_version() {
-  Need need{"kernel 5.17 or newer",
+  Need need{"kernel 6.1 or newer",
             "",
-            "The BPF sampler needs bpf_loop.",
+            "The BPF sampler needs hash maps that grow, in perf_event programs.",
             "Run a newer kernel, or decode what another profiler recorded.",
             false,
             true};
@@ -53,7 +53,7 @@ Need kernel_version() {
   const char *end = system.release + std::strlen(system.release);
   const auto [at, error] = std::from_chars(system.release, end, major);
   if (error == std::errc{} && at != end) std::from_chars(at + 1, end, minor);
-  need.is_met = major > 5 || (major == 5 && minor >= 17);
+  need.is_met = major > 6 || (major == 6 && minor >= 1);
   return need;
 }
 

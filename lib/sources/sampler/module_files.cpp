@@ -59,6 +59,7 @@ uint32_t ModuleFiles::add(const FileId &id, std::string_view path, int32_t pid, 
       if (module.file.is_open()) {
         ++open_;
         module.was_prepared = false;
+        opened_.push_back(known->second);
       }
     }
     return known->second;
@@ -72,6 +73,7 @@ uint32_t ModuleFiles::add(const FileId &id, std::string_view path, int32_t pid, 
   if (open_ < kMaxOpen) module.file = open_mapped(id, path, pid, start, end);
   if (module.file.is_open()) ++open_;
   const auto number = static_cast<uint32_t>(modules_.size());
+  if (module.file.is_open()) opened_.push_back(number);
   modules_.push_back(std::move(module));
   by_id_.emplace(id, number);
   return number;
@@ -83,6 +85,7 @@ uint32_t ModuleFiles::add_vdso() {
   module.path = "[vdso]";
   module.is_vdso = true;
   vdso_ = static_cast<uint32_t>(modules_.size());
+  opened_.push_back(vdso_);
   modules_.push_back(std::move(module));
   return vdso_;
 }
@@ -188,7 +191,8 @@ bool read_elf_head(const uint8_t *bytes, size_t size, ModuleFile &module) {
     Elf64_Phdr part;
     std::memcpy(&part, bytes + at, sizeof part);
     if (part.p_type == PT_LOAD) {
-      module.segments.push_back({part.p_offset, part.p_filesz, part.p_vaddr});
+      module.segments.push_back(
+          {part.p_offset, part.p_filesz, part.p_vaddr, (part.p_flags & PF_X) != 0});
       continue;
     }
     if (part.p_type != PT_NOTE || part.p_offset > size || part.p_filesz > size - part.p_offset)

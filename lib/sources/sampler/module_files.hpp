@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace profcore::sampler {
@@ -58,6 +59,7 @@ struct Segment {
   uint64_t offset = 0;
   uint64_t size = 0;
   uint64_t address = 0;
+  bool is_code = false;
 };
 
 /// A file that is or was mapped for execution. It stays open, so that it can be read when the
@@ -91,10 +93,13 @@ public:
   ModuleFile &operator[](uint32_t module) { return modules_[module]; }
   const ModuleFile &operator[](uint32_t module) const { return modules_[module]; }
   size_t size() const noexcept { return modules_.size(); }
+  /// Opened since the last call: their heads and rows are to be read.
+  std::vector<uint32_t> take_opened() { return std::exchange(opened_, {}); }
 
 private:
   std::vector<ModuleFile> modules_;
   std::unordered_map<FileId, uint32_t, FileIdHash> by_id_;
+  std::vector<uint32_t> opened_;
   uint32_t vdso_ = kNone;
   size_t open_ = 0;
 };

@@ -42,6 +42,19 @@ bool take_number(std::string_view &text, Number &number, int base, char end) {
   return true;
 }
 
+/// Whether threads go on although the first one has ended.
+bool has_other_tasks(int32_t pid) {
+  const std::string path = fmt::format("/proc/{}/task", pid);
+  const std::unique_ptr<DIR, int (*)(DIR *)> folder{opendir(path.c_str()), closedir};
+  int tasks = 0;
+  while (folder && tasks < 2) {
+    const dirent *entry = readdir(folder.get());
+    if (entry == nullptr) break;
+    if (entry->d_name[0] != '.') ++tasks;
+  }
+  return tasks > 1;
+}
+
 /// Memory that a JIT compiler writes code to: no file whose symbols would help.
 bool is_anonymous(const FileId &id, std::string_view path) {
   return id.inode == 0 || path.empty() || path.starts_with("//anon") ||
@@ -218,6 +231,13 @@ void ProcessTable::on_mmap(int32_t pid, uint64_t start, uint64_t size, uint64_t 
 }
 
 void ProcessTable::on_fork(int32_t pid, int32_t parent, uint64_t time) {
+  // Records of two CPUs may come in the wrong order: then it is known already, from /proc.
+  constexpr uint64_t kTick = 20'000'000;
+  if (const Process *known = find(pid)) {
+    if (!known->has_exited && known->start_time + kTick > time && known->start_time < time + kTick)
+      return;
+    recycled_.push_back(pid);
+  }
   Process child;
   child.pid = pid;
   child.parent = parent;
@@ -238,6 +258,7 @@ void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
   if (process == nullptr) return;
   process->comm = comm;
   if (!is_exec) return;
+  process->has_exited = false; // another thread than the first ran it
   process->mappings.clear();
   process->container = container_of(pid); // runtimes move a process between its fork and its exec
   changed(*process);
@@ -245,9 +266,31 @@ void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
 
 void ProcessTable::on_exit(int32_t pid) {
   Process *process = find(pid);
-  if (process == nullptr || process->has_exited) return;
+  if (process == nullptr || process->has_exited || has_other_tasks(pid)) return;
   process->has_exited = true;
   exited_.push_back(pid);
+  just_exited_.push_back(pid);
+}
+
+void ProcessTable::find_gone() {
+  std::vector<int32_t> gone;
+  for (const auto &[pid, process] : processes_)
+    if (!process.has_exited && access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0)
+      gone.push_back(pid);
+  for (const int32_t pid : gone) on_exit(pid);
+}
+
+std::vector<int32_t> ProcessTable::take_exited() {
+  std::vector<int32_t> taken;
+  for (const int32_t pid : just_exited_)
+    if (const Process *process = find(pid); process != nullptr && process->has_exited)
+      taken.push_back(pid);
+  just_exited_.clear();
+  return taken;
+}
+
+std::vector<int32_t> ProcessTable::take_recycled() {
+  return std::exchange(recycled_, {});
 }
 
 void ProcessTable::forget_exited(std::vector<int32_t> &forgotten) {

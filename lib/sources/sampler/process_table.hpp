@@ -46,6 +46,12 @@ public:
   void on_comm(int32_t pid, std::string_view comm, bool is_exec);
   void on_exit(int32_t pid);
 
+  /// Marks those as exited that /proc does not list any more: whose exit was never told.
+  void find_gone();
+  /// Exited since the last call and not started anew.
+  std::vector<int32_t> take_exited();
+  /// Ids that were given to another process since the last call.
+  std::vector<int32_t> take_recycled();
   /// Forgets processes that had exited before the last call.
   void forget_exited(std::vector<int32_t> &forgotten);
 
@@ -62,7 +68,7 @@ private:
   ModuleFiles &files_;
   std::unordered_map<int32_t, Process> processes_;
   std::vector<int32_t> changed_;
-  std::vector<int32_t> exited_, exited_before_;
+  std::vector<int32_t> exited_, exited_before_, just_exited_, recycled_;
 };
 
 /// All process ids that /proc lists.
