@@ -166,12 +166,12 @@ void ElfImage::read_sections(uint64_t offset, uint64_t count, uint64_t entry_siz
     }
   }
   for (uint64_t i = 0; i < count; ++i) {
-    const uint8_t *at = table.data() + i * entry_size;
     if (table.empty()) {
       if (!bytes_.read(offset + i * entry_size, entry, own_size)) break;
-      at = entry;
+      sections_.push_back(parse_section(entry));
+    } else {
+      sections_.push_back(parse_section(table.data() + i * entry_size));
     }
-    sections_.push_back(parse_section(at));
   }
   if (names < sections_.size() && sections_[names].type == SHT_STRTAB)
     names_section_ = static_cast<size_t>(names);
