@@ -17,7 +17,6 @@ struct task_struct {
   struct mm_struct *mm;
   struct task_struct *group_leader;
   unsigned in_execve : 1;
-  __u64 start_boottime;
   char comm[16];
 } __attribute__((preserve_access_index));
 

@@ -112,13 +112,10 @@ static long hash_frame(__u32 i, void *given) {
 
 /* 0, or what was lost. */
 static __always_inline int count_sample(void *counts, const struct sampler_key *key,
-                                        struct sampler_count *fresh, int *is_new) {
+                                        struct sampler_count *fresh) {
   struct sampler_count *known = bpf_map_lookup_elem(counts, key);
   if (!known) {
-    if (bpf_map_update_elem(counts, key, fresh, BPF_NOEXIST) == 0) {
-      *is_new = 1;
-      return 0;
-    }
+    if (bpf_map_update_elem(counts, key, fresh, BPF_NOEXIST) == 0) return 0;
     known = bpf_map_lookup_elem(counts, key); /* another CPU was first, or there is no room */
     if (!known) return 1;
   }
@@ -126,8 +123,10 @@ static __always_inline int count_sample(void *counts, const struct sampler_key *
   return 0;
 }
 
+/* Unless it has been sent in this window. */
 static __always_inline void send_stack(void *sent, struct sampler_stack *stack) {
   __u32 one = 1;
+  if (bpf_map_lookup_elem(sent, &stack->hash)) return;
   if (bpf_map_update_elem(sent, &stack->hash, &one, BPF_NOEXIST) != 0) return;
   __u32 frames = stack->user_frames + stack->kernel_frames;
   if (frames > 2 * SAMPLER_MAX_FRAMES) return;
@@ -159,9 +158,7 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   __u32 at_window = window;
   stack->tgid = key.tgid;
   stack->window = at_window;
-  stack->flags = 0;
   stack->stop = 0;
-  stack->zero = 0;
   stack->kernel_frames = 0;
   stack->user_frames = 0;
 
@@ -180,33 +177,25 @@ int take_sample(struct bpf_perf_event_data *ctx) {
 
   if (kernel_stacks && !is_user_address(PT_REGS_PC(ctx))) {
     long bytes = bpf_get_stack(ctx, &stack->frames[user_frames], SAMPLER_MAX_FRAMES * 8, 0);
-    if (bytes > 0) {
-      stack->kernel_frames = bytes / 8;
-      if (stack->kernel_frames >= SAMPLER_MAX_FRAMES) stack->flags |= SAMPLER_STACK_KERNEL_CUT;
-    }
+    if (bytes > 0) stack->kernel_frames = bytes / 8;
   }
   struct hashing hashing = {.hash = mix(stack->stop, stack->user_frames),
                             .frames = stack->user_frames + stack->kernel_frames};
   bpf_loop(2 * SAMPLER_MAX_FRAMES, hash_frame, &hashing, 0);
   key.stack = stack->hash = hashing.hash;
 
-  struct sampler_count fresh = {.samples = 1, .first_time = began};
+  struct sampler_count fresh = {.samples = 1};
   struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-  fresh.start_time = BPF_CORE_READ(leader, start_boottime);
-  fresh.cgroup = bpf_get_current_cgroup_id();
   bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
   bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
 
-  int is_new = 0;
   int lost;
   if (at_window & 1) {
-    lost = count_sample(&counts_odd, &key, &fresh, &is_new);
-    if (is_new || (!lost && !bpf_map_lookup_elem(&sent_odd, &stack->hash)))
-      send_stack(&sent_odd, stack);
+    lost = count_sample(&counts_odd, &key, &fresh);
+    if (!lost) send_stack(&sent_odd, stack);
   } else {
-    lost = count_sample(&counts_even, &key, &fresh, &is_new);
-    if (is_new || (!lost && !bpf_map_lookup_elem(&sent_even, &stack->hash)))
-      send_stack(&sent_even, stack);
+    lost = count_sample(&counts_even, &key, &fresh);
+    if (!lost) send_stack(&sent_even, stack);
   }
   if (lost) add(SAMPLER_LOST_COUNTS, 1);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);

@@ -7,8 +7,8 @@
 
 #define SAMPLER_MAX_FRAMES 127   /* of each side, user and kernel */
 #define SAMPLER_MAX_MAPPINGS 256 /* of a process: a power of two */
-#define SAMPLER_CHUNK_ROWS                                                                         \
-  (1 << 19) /* unwind rows of a chunk: 4 MiB, the largest value of old kernels */
+/* Unwind rows of a chunk: 4 MiB, the largest value of old kernels. */
+#define SAMPLER_CHUNK_ROWS (1 << 19)
 #define SAMPLER_COMM 16
 
 /* A user frame. Inside a known mapping: this bit, the module's number, the offset in its file (so
@@ -31,11 +31,8 @@ struct sampler_mapping {
   __u32 row_count; /* 0: no rows, frame pointers only */
 };
 
-/* By start; the rest is filled with ~0 so that a search needs no count. */
+/* By start; the rest starts above every address, so that a search needs no count. */
 struct sampler_process {
-  __u64 start_time; /* of the process, nanoseconds since boot */
-  __u32 mapping_count;
-  __u32 flags;
   struct sampler_mapping mappings[SAMPLER_MAX_MAPPINGS];
 };
 
@@ -49,28 +46,23 @@ struct sampler_key {
 };
 struct sampler_count {
   __u64 samples;
-  __u64 start_time;
-  __u64 cgroup;
-  __u64 first_time; /* CLOCK_MONOTONIC */
   char comm[SAMPLER_COMM];
   char process_comm[SAMPLER_COMM];
 };
 
-/* A stack that is new in this window, through the ring buffer; only frame_count frames travel. */
+/* A stack that is new in this window, through the ring buffer; only the frames that there are
+ * travel. */
 struct sampler_stack {
   __u64 hash;
   __u32 tgid;
   __u16 user_frames;   /* leaf first, at the front of `frames` */
   __u16 kernel_frames; /* leaf first, behind them */
   __u8 stop;           /* enum unwind_stop */
-  __u8 flags;
-  __u16 zero;
+  __u8 zero[3];
   __u32 window;
   __u64 frames[2 * SAMPLER_MAX_FRAMES];
 };
 #define SAMPLER_STACK_HEAD 24
-#define SAMPLER_STACK_USER_CUT 1 /* more user frames than SAMPLER_MAX_FRAMES */
-#define SAMPLER_STACK_KERNEL_CUT 2
 
 /* Counters of the program, each the sum over CPUs. */
 enum sampler_counter {
@@ -79,7 +71,6 @@ enum sampler_counter {
   SAMPLER_LOST_RING,    /* no room for a new stack */
   SAMPLER_LOST_COUNTS,  /* no room in the table of counts */
   SAMPLER_UNREGISTERED, /* the process was not known: frame pointers only */
-  SAMPLER_USER_CUT,
   SAMPLER_UNWIND_NANOSECONDS,
   SAMPLER_COUNTERS
 };
@@ -87,7 +78,7 @@ enum sampler_counter {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct sampler_mapping) == 48 && sizeof(struct sampler_key) == 24 &&
-                  sizeof(struct sampler_count) == 64 &&
+                  sizeof(struct sampler_count) == 40 &&
                   sizeof(struct sampler_stack) == SAMPLER_STACK_HEAD + 8 * 2 * SAMPLER_MAX_FRAMES,
               "no padding");
 #endif

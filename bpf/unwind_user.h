@@ -72,7 +72,6 @@ static long step_frame(__u32 i, void *given) {
   if (!stack) return 1;
   if (walk->frames >= SAMPLER_MAX_FRAMES) {
     walk->stop = UNWIND_DEPTH;
-    stack->flags |= SAMPLER_STACK_USER_CUT;
     return 1;
   }
   const __u64 pc = unwind_lookup_pc(&walk->state);
@@ -81,7 +80,7 @@ static long step_frame(__u32 i, void *given) {
   const struct unwind_row *row = 0;
   struct sampler_process *process = bpf_map_lookup_elem(&processes, &walk->tgid);
   if (process) mapping = find_mapping(process, pc, &walk->mapping);
-  if (mapping && mapping->module != ~0U) {
+  if (mapping) {
     frame = SAMPLER_FRAME_IN_MODULE | (__u64)mapping->module << SAMPLER_FRAME_OFFSET_BITS |
             ((pc - mapping->offset_bias) & SAMPLER_FRAME_OFFSET_MASK);
     if (mapping->row_count) {

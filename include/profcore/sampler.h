@@ -17,7 +17,7 @@ typedef struct profcore_sampler profcore_sampler;
 /** What to sample, and how. @since 0.1 */
 typedef struct profcore_sampler_options {
   size_t size;
-  const profcore_context *context; /**< limits and log; NULL = defaults */
+  const profcore_context *context; /**< not used yet; NULL is fine */
   const int32_t *pids;             /**< only these processes, by their ids here; NULL = see below */
   size_t pid_count;
   /** Only processes whose name or command line matches this regular expression (RE2), those that
@@ -47,7 +47,8 @@ typedef struct profcore_sampler_stats {
   uint64_t lost_counts;  /**< samples lost: the table of counts was full */
   uint64_t lost_stacks;  /**< samples whose stack was lost: "[stack trace lost]" in the profile */
   uint64_t lost_records; /**< news about processes that the kernel had no room for */
-  uint64_t failed_registrations; /**< processes that the kernel had no room for */
+  uint64_t failed_registrations; /**< times that the kernel had no room for a process, or for all of
+                                    its mappings */
   uint64_t unregistered;         /**< samples of processes too new: walked by frame pointers only */
   uint64_t truncated;            /**< samples of more frames than are kept (127) */
   uint64_t complete;             /**< samples whose user stack was walked to its root */

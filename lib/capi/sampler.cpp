@@ -130,7 +130,7 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.lost_stacks = now.lost_stacks;
     info.lost_records = now.lost_records;
     info.unregistered = now.unregistered;
-    info.failed_registrations = now.failed_registrations;
+    info.failed_registrations = now.failed_registrations + now.cut_registrations;
     info.truncated = now.truncated;
     info.complete = now.stops[PROFCORE_STOP_END] + now.stops[PROFCORE_STOP_END_FP] +
                     now.stops[PROFCORE_STOP_END_ZERO_PC];

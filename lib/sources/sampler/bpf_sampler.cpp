@@ -120,7 +120,6 @@ private:
   bool selects_ = false; ///< only some processes are sampled
   std::unique_ptr<sampler_bpf, SkeletonCloser> skeleton_;
   std::unique_ptr<ring_buffer, RingCloser> ring_;
-  std::vector<Descriptor> events_;
   std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link *)>> links_;
   std::unique_ptr<SideBand> side_band_;
   std::unique_ptr<RowPool> rows_;
@@ -291,7 +290,7 @@ void BpfSampler::register_process(const Process &process) {
     bpf_map_delete_elem(processes, &pid);
     return;
   }
-  make_bpf_process(process, files_, scratch_);
+  if (!make_bpf_process(process, files_, scratch_)) ++stats_.cut_registrations;
   if (bpf_map_update_elem(processes, &pid, &scratch_, BPF_ANY) != 0) ++stats_.failed_registrations;
 }
 
@@ -313,7 +312,7 @@ bool BpfSampler::prepare_module(uint32_t number) {
   if (module.was_prepared) return false;
   module.was_prepared = true;
   const ModuleBytes bytes{module};
-  if (!read_elf_head(bytes.data(), bytes.size(), module)) return false;
+  module.build_id = read_build_id(bytes.data(), bytes.size());
   const size_t most = std::min<uint64_t>(options_.row_budget / sizeof(unwind_row), UINT32_MAX);
   UnwindTable table;
   try {
@@ -326,6 +325,7 @@ bool BpfSampler::prepare_module(uint32_t number) {
     ++stats_.files_without_rows;
     return false;
   }
+  module.code.assign(table.code.begin(), table.code.end());
   module.row_base = table.base;
   return true;
 }

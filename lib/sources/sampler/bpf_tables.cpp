@@ -6,40 +6,27 @@
 namespace profcore::sampler {
 namespace {
 
-/// What the ELF address of a place in the file is above its offset; false outside all segments.
+/// What the ELF address of a place in the file is above its offset; false outside all code.
 bool address_bias(const ModuleFile &module, uint64_t offset, uint64_t size, uint64_t &bias) {
-  for (const Segment &segment : module.segments)
-    // Neighbouring parts may share a page, and so a mapping: only code is meant.
-    if (segment.is_code && offset + size > segment.offset &&
-        offset < segment.offset + segment.size) {
-      bias = segment.address - segment.offset;
+  // Neighbouring parts may share a page, and so a mapping: only code is meant.
+  for (const CodeSegment &part : module.code)
+    if (offset + size > part.file_offset && offset < part.file_offset + part.size) {
+      bias = part.address - part.file_offset;
       return true;
     }
   return false;
 }
 
-class Writer {
-public:
-  explicit Writer(sampler_process &to) : to_{to} {}
-
-  bool add(const sampler_mapping &mapping) {
-    if (to_.mapping_count == SAMPLER_MAX_MAPPINGS) return false;
-    to_.mappings[to_.mapping_count++] = mapping;
-    return true;
-  }
-
-private:
-  sampler_process &to_;
-};
-
 } // namespace
 
 bool make_bpf_process(const Process &process, const ModuleFiles &files, sampler_process &to) {
   std::memset(&to, 0, sizeof to);
-  to.start_time = process.start_time;
   for (sampler_mapping &mapping : to.mappings) mapping.start = UINT64_MAX >> 1;
-  Writer writer{to};
-  bool all = true;
+  size_t count = 0;
+  const auto add = [&](const sampler_mapping &mapping) {
+    if (count < SAMPLER_MAX_MAPPINGS) to.mappings[count] = mapping;
+    ++count;
+  };
   for (const Mapping &mapping : process.mappings) {
     if (mapping.module == ModuleFiles::kNone) continue; // walked as if it were not mapped
     sampler_mapping entry{};
@@ -50,7 +37,7 @@ bool make_bpf_process(const Process &process, const ModuleFiles &files, sampler_
     uint64_t bias = 0;
     if (files[mapping.module].rows.empty() ||
         !address_bias(files[mapping.module], mapping.offset, mapping.end - mapping.start, bias)) {
-      all &= writer.add(entry);
+      add(entry);
       continue;
     }
     // address = elf address + load, for this mapping
@@ -69,10 +56,10 @@ bool make_bpf_process(const Process &process, const ModuleFiles &files, sampler_
       entry.chunk = place.chunk;
       entry.first_row = place.first;
       entry.row_count = place.count;
-      all &= writer.add(entry);
+      add(entry);
     }
   }
-  return all;
+  return count <= SAMPLER_MAX_MAPPINGS;
 }
 
 } // namespace profcore::sampler

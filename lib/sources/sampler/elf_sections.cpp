@@ -69,8 +69,8 @@ std::string_view name_at(std::span<const uint8_t> names, uint32_t offset) {
 }
 
 /// Without section headers: .eh_frame_hdr says where .eh_frame begins, not where it ends.
-ElfSection find_by_frame_header(const ElfReader &reader, const Elf64_Phdr &load,
-                                const Elf64_Phdr &frame_header) {
+FrameSection find_by_frame_header(const ElfReader &reader, const Elf64_Phdr &load,
+                                  const Elf64_Phdr &frame_header) {
   constexpr uint8_t kPcRelativeSigned4 = 0x1b;
   const uint64_t header_address = reader.number(frame_header.p_vaddr);
   const auto header = reader.bytes(reader.number(frame_header.p_offset), 8);
@@ -83,7 +83,7 @@ ElfSection find_by_frame_header(const ElfReader &reader, const Elf64_Phdr &load,
   const uint64_t begin = reader.number(load.p_vaddr);
   const uint64_t size = reader.number(load.p_filesz);
   if (address < begin || address - begin >= size) return {};
-  ElfSection section;
+  FrameSection section;
   section.address = address;
   section.bytes =
       reader.bytes(reader.number(load.p_offset) + (address - begin), size - (address - begin));
@@ -146,9 +146,9 @@ void read_section_headers(const ElfReader &reader, ElfSections &result) {
       result.plt[result.plt_count++] = {
           reader.bytes(reader.number(section.sh_offset), reader.number(section.sh_size)),
           reader.number(section.sh_addr), name == ".plt"};
-    ElfSection *wanted = name == ".eh_frame"      ? &result.eh_frame
-                         : name == ".debug_frame" ? &result.debug_frame
-                                                  : nullptr;
+    FrameSection *wanted = name == ".eh_frame"      ? &result.eh_frame
+                           : name == ".debug_frame" ? &result.debug_frame
+                                                    : nullptr;
     if (wanted == nullptr) continue;
     wanted->bytes = reader.bytes(reader.number(section.sh_offset), reader.number(section.sh_size));
     wanted->address = reader.number(section.sh_addr);

@@ -19,7 +19,7 @@ struct CodeSegment {
   uint64_t size; ///< in memory
 };
 
-struct ElfSection {
+struct FrameSection {
   std::span<const uint8_t> bytes; ///< as in the file, perhaps compressed
   uint64_t address = 0;
   bool compressed = false;
@@ -38,8 +38,8 @@ struct ElfSections {
   bool big_endian = false;
   bool is_go = false; ///< has Go's own function table
   PodVector<CodeSegment> code;
-  ElfSection eh_frame;
-  ElfSection debug_frame;
+  FrameSection eh_frame;
+  FrameSection debug_frame;
   PltSection plt[4] = {};
   size_t plt_count = 0;
 };

@@ -33,6 +33,12 @@ Descriptor open_mapped(const FileId &id, std::string_view path, int32_t pid, uin
   return {};
 }
 
+/// Of the only machines that rows are made for here.
+bool is_our_elf(const Elf64_Ehdr &head) {
+  return std::memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 && head.e_ident[EI_CLASS] == ELFCLASS64 &&
+         head.e_ident[EI_DATA] == ELFDATA2LSB && head.e_phentsize == sizeof(Elf64_Phdr);
+}
+
 } // namespace
 
 Descriptor &Descriptor::operator=(Descriptor &&other) noexcept {
@@ -132,10 +138,7 @@ void ModuleBytes::copy_parts(int fd) {
   Elf64_Ehdr head;
   if (!copy(fd, 0, sizeof head)) return;
   std::memcpy(&head, data_, sizeof head);
-  if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
-      head.e_ident[EI_DATA] != ELFDATA2LSB || head.e_phentsize != sizeof(Elf64_Phdr) ||
-      !copy(fd, head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr)))
-    return;
+  if (!is_our_elf(head) || !copy(fd, head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr))) return;
   const auto part_at = [&](size_t i) {
     Elf64_Phdr part;
     std::memcpy(&part, data_ + head.e_phoff + i * sizeof part, sizeof part);
@@ -178,23 +181,17 @@ void ModuleBytes::copy_parts(int fd) {
   }
 }
 
-bool read_elf_head(const uint8_t *bytes, size_t size, ModuleFile &module) {
+std::string read_build_id(const uint8_t *bytes, size_t size) {
+  std::string id;
   Elf64_Ehdr head;
-  if (bytes == nullptr || size < sizeof head) return false;
+  if (bytes == nullptr || size < sizeof head) return id;
   std::memcpy(&head, bytes, sizeof head);
-  if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
-      head.e_ident[EI_DATA] != ELFDATA2LSB || head.e_phentsize != sizeof(Elf64_Phdr))
-    return false;
+  if (!is_our_elf(head)) return id;
   for (size_t i = 0; i < head.e_phnum; ++i) {
     const uint64_t at = head.e_phoff + i * sizeof(Elf64_Phdr);
-    if (at < head.e_phoff || at > size || size - at < sizeof(Elf64_Phdr)) return false;
+    if (at < head.e_phoff || at > size || size - at < sizeof(Elf64_Phdr)) return id;
     Elf64_Phdr part;
     std::memcpy(&part, bytes + at, sizeof part);
-    if (part.p_type == PT_LOAD) {
-      module.segments.push_back(
-          {part.p_offset, part.p_filesz, part.p_vaddr, (part.p_flags & PF_X) != 0});
-      continue;
-    }
     if (part.p_type != PT_NOTE || part.p_offset > size || part.p_filesz > size - part.p_offset)
       continue;
     const uint8_t *note = bytes + part.p_offset;
@@ -208,12 +205,12 @@ bool read_elf_head(const uint8_t *bytes, size_t size, ModuleFile &module) {
       if (entry.n_type == NT_GNU_BUILD_ID && entry.n_namesz == 4 &&
           std::memcmp(note + sizeof entry, "GNU", 4) == 0 && entry.n_descsz <= 64)
         for (uint32_t b = 0; b < entry.n_descsz; ++b)
-          module.build_id += fmt::format("{:02x}", note[sizeof entry + name + b]);
+          id += fmt::format("{:02x}", note[sizeof entry + name + b]);
       note += whole;
       left -= whole;
     }
   }
-  return !module.segments.empty();
+  return id;
 }
 
 } // namespace profcore::sampler

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "sources/sampler/elf_sections.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -54,21 +56,13 @@ struct RowsPlace {
   uint32_t count = 0;
 };
 
-/// A loadable part of an ELF file.
-struct Segment {
-  uint64_t offset = 0;
-  uint64_t size = 0;
-  uint64_t address = 0;
-  bool is_code = false;
-};
-
 /// A file that is or was mapped for execution. It stays open, so that it can be read when the
 /// process has gone and the path with it.
 struct ModuleFile {
   FileId id;
   std::string path; ///< as the process that was seen first has it
   Descriptor file;
-  std::vector<Segment> segments;
+  std::vector<CodeSegment> code;
   std::string build_id;        ///< hexadecimal
   std::vector<RowsPlace> rows; ///< none: frame pointers only
   uint64_t row_base = 0;       ///< what the rows' pcs count from, an ELF address
@@ -126,7 +120,7 @@ private:
   bool is_own_ = false;
 };
 
-/// Segments and build id of a 64-bit little-endian ELF file; false when it is none.
-bool read_elf_head(const uint8_t *bytes, size_t size, ModuleFile &module);
+/// The build id of a 64-bit little-endian ELF file, hexadecimal; empty when there is none.
+std::string read_build_id(const uint8_t *bytes, size_t size);
 
 } // namespace profcore::sampler

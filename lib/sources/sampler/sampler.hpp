@@ -3,7 +3,6 @@
 #include "base/context.hpp"
 #include "base/regex.hpp"
 #include "model/profile.hpp"
-#include "sources/sampler/module_files.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -37,6 +36,7 @@ struct Stats {
   uint64_t unregistered = 0; ///< samples of processes not known yet: walked by frame pointers
   uint64_t truncated = 0;    ///< samples with more frames than are kept
   uint64_t lost_records = 0; ///< of the side-band
+  uint64_t cut_registrations = 0;    ///< more mappings than the kernel's copy holds
   uint64_t failed_registrations = 0; ///< the kernel had no room for a process
   uint64_t bpf_nanoseconds = 0;
   uint64_t own_cpu_nanoseconds = 0; ///< of the calls of this sampler

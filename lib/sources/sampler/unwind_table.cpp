@@ -91,7 +91,7 @@ private:
 
 /// The section's bytes, inflated into `buffer` when they have to be; empty when they cannot be
 /// read.
-std::span<const uint8_t> section_bytes(const ElfSection &section, bool big_endian,
+std::span<const uint8_t> section_bytes(const FrameSection &section, bool big_endian,
                                        PodVector<uint8_t> &buffer) {
   if (!section.compressed) return section.bytes;
   Elf64_Chdr header{};
@@ -152,7 +152,7 @@ UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows) {
   section.machine = sections.machine;
   PodVector<uint8_t> inflated;
   CfiRows rows;
-  const auto read = [&](const ElfSection &from, bool is_eh_frame) {
+  const auto read = [&](const FrameSection &from, bool is_eh_frame) {
     section.bytes = section_bytes(from, sections.big_endian, inflated);
     section.address = from.address;
     section.is_eh_frame = is_eh_frame;

@@ -49,7 +49,7 @@ bool StackStore::add(const sampler_stack &stack, size_t size) {
   const auto [at, is_new] = stacks_.try_emplace(stack.hash);
   if (!is_new) return true;
   at->second = {static_cast<uint32_t>(frames_.size()), stack.user_frames, stack.kernel_frames,
-                stack.stop, stack.flags};
+                stack.stop};
   frames_.insert(frames_.end(), stack.frames, stack.frames + frames);
   return true;
 }
@@ -98,8 +98,8 @@ ModuleId WindowBuilder::module_of_file(uint32_t file) {
   module.path = window_.profile.intern(from.path);
   module.build_id = window_.profile.intern(from.build_id);
   // Addresses are offsets in the file, so that the processes that share it share its frames.
-  for (const Segment &segment : from.segments)
-    module.end = std::max(module.end, segment.offset + segment.size);
+  for (const CodeSegment &part : from.code)
+    module.end = std::max(module.end, part.file_offset + part.size);
   if (module.end == 0) module.end = UINT64_C(1) << SAMPLER_FRAME_OFFSET_BITS;
   ModuleOrigin origin;
   origin.fd = from.file.get();

@@ -20,7 +20,6 @@ public:
     uint16_t user = 0;
     uint16_t kernel = 0;
     uint8_t stop = 0;
-    uint8_t flags = 0;
   };
 
   /// False for a record that is none. `size` is what came.
