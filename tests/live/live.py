@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-PROGRAMS = Path(__file__).resolve().parent / "programs"
+import loads
+
+PROGRAMS = loads.PROGRAMS
 SKIP = 77
 
 
@@ -49,11 +51,7 @@ class Live:
                 raise Skip(text)
 
     def compile(self, name, *flags):
-        program = self.folder / name.removesuffix(".c")
-        compiler = os.environ.get("CC", "cc").split()
-        subprocess.run([*compiler, "-O2", "-fomit-frame-pointer", "-fno-optimize-sibling-calls", *flags, "-o", program,
-                        PROGRAMS / name, "-lpthread"], check=True)
-        return program
+        return loads.compile_program(name, self.folder, *flags)
 
     def record(self, *words, command=()):
         """(stats, {stack: value}) of `profcore record WORDS -- COMMAND`."""
