@@ -8,7 +8,10 @@
 
 #define PF_KTHREAD 0x00200000
 
-struct mm_struct;
+struct mm_struct {
+  unsigned long start_code;
+  unsigned long start_stack;
+} __attribute__((preserve_access_index));
 
 struct task_struct {
   int pid;
@@ -16,6 +19,8 @@ struct task_struct {
   unsigned int flags;
   struct mm_struct *mm;
   struct task_struct *group_leader;
+  struct task_struct *real_parent;
+  __u64 start_boottime;
   unsigned in_execve : 1;
   char comm[16];
 } __attribute__((preserve_access_index));

@@ -39,14 +39,6 @@ struct {
   __uint(value_size, 4);
 } cgroups SEC(".maps");
 
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 8192);
-  __type(key, __u32);
-  __type(value, struct sampler_process);
-} processes SEC(".maps");
-
 struct counts {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 16384);
@@ -55,15 +47,6 @@ struct counts {
 };
 struct counts counts_even SEC(".maps");
 struct counts counts_odd SEC(".maps");
-
-struct sent {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 16384);
-  __type(key, __u64);
-  __type(value, __u32);
-};
-struct sent sent_even SEC(".maps");
-struct sent sent_odd SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -89,52 +72,59 @@ static __always_inline void add(__u32 counter, __u64 much) {
   if (value) *value += much;
 }
 
-#include "unwind_user.h"
-
 static __always_inline __u64 mix(__u64 hash, __u64 frame) {
   hash ^= frame;
   hash *= 0xff51afd7ed558ccdULL;
   return hash ^ (hash >> 32);
 }
 
+#include "unwind_user.h"
+
 struct hashing {
+  const struct sampler_stack *stack;
   __u64 hash;
-  __u32 frames;
+  __u32 at;
+  __u32 zero;
 };
 static long hash_frame(__u32 i, void *given) {
-  struct hashing *at = given;
-  __u32 zero = 0;
-  struct sampler_stack *stack = bpf_map_lookup_elem(&scratch, &zero);
-  if (!stack || i >= at->frames || i >= 2 * SAMPLER_MAX_FRAMES) return 1;
-  at->hash = mix(at->hash, stack->frames[i]);
+  struct hashing *hashing = given;
+  if (hashing->at >= 2 * SAMPLER_MAX_FRAMES) return 1;
+  hashing->hash = mix(hashing->hash, hashing->stack->frames[hashing->at++]);
   return 0;
 }
 
-/* 0, or what was lost. */
-static __always_inline int count_sample(void *counts, const struct sampler_key *key,
-                                        struct sampler_count *fresh) {
-  struct sampler_count *known = bpf_map_lookup_elem(counts, key);
-  if (!known) {
-    if (bpf_map_update_elem(counts, key, fresh, BPF_NOEXIST) == 0) return 0;
-    known = bpf_map_lookup_elem(counts, key); /* another CPU was first, or there is no room */
-    if (!known) return 1;
-  }
-  __sync_fetch_and_add(&known->samples, 1);
-  return 0;
-}
-
-/* Unless it has been sent in this window. */
-static __always_inline void send_stack(void *sent, struct sampler_stack *stack) {
-  __u32 one = 1;
-  if (bpf_map_lookup_elem(sent, &stack->hash)) return;
-  if (bpf_map_update_elem(sent, &stack->hash, &one, BPF_NOEXIST) != 0) return;
+/* Unless it has been sent in this window with this key. */
+static __always_inline void send_stack(struct sampler_count *count, struct sampler_stack *stack) {
+  if (count->is_sent) return;
   __u32 frames = stack->user_frames + stack->kernel_frames;
   if (frames > 2 * SAMPLER_MAX_FRAMES) return;
   __u64 flags = bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) > (1 << 18) ? BPF_RB_FORCE_WAKEUP
                                                                           : BPF_RB_NO_WAKEUP;
-  if (bpf_ringbuf_output(&stacks, stack, SAMPLER_STACK_HEAD + 8 * frames, flags) == 0) return;
-  bpf_map_delete_elem(sent, &stack->hash); /* the next sample tries again */
-  add(SAMPLER_LOST_RING, 1);
+  if (bpf_ringbuf_output(&stacks, stack, SAMPLER_STACK_HEAD + 8 * frames, flags) == 0)
+    count->is_sent = 1;
+  else
+    add(SAMPLER_LOST_RING, 1); /* the next sample tries again */
+}
+
+static __always_inline void count_sample(void *counts, const struct sampler_key *key,
+                                         struct task_struct *task, struct sampler_stack *stack) {
+  struct sampler_count *known = bpf_map_lookup_elem(counts, key);
+  if (known) {
+    __sync_fetch_and_add(&known->samples, 1);
+  } else {
+    struct sampler_count fresh = {.samples = 1};
+    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+    bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
+    bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
+    const int is_new = bpf_map_update_elem(counts, key, &fresh, BPF_NOEXIST) == 0;
+    known = bpf_map_lookup_elem(counts, key);
+    if (!known) { /* there is no room; or it was drained at once, and the stack is not known */
+      if (!is_new) add(SAMPLER_LOST_COUNTS, 1);
+      return;
+    }
+    if (!is_new) __sync_fetch_and_add(&known->samples, 1); /* another CPU was first */
+  }
+  send_stack(known, stack);
 }
 
 SEC("perf_event")
@@ -161,11 +151,13 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->stop = 0;
   stack->kernel_frames = 0;
   stack->user_frames = 0;
+  stack->hash = 0;
+  key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
 
   __u32 user_frames = 0;
   /* Kernel threads have no user stack, tasks that exit none any more. */
   if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
-    user_frames = unwind_user(ctx, task, key.tgid, stack);
+    user_frames = unwind_user(ctx, task, &key, stack);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {
     user_frames = 0;
@@ -179,25 +171,15 @@ int take_sample(struct bpf_perf_event_data *ctx) {
     long bytes = bpf_get_stack(ctx, &stack->frames[user_frames], SAMPLER_MAX_FRAMES * 8, 0);
     if (bytes > 0) stack->kernel_frames = bytes / 8;
   }
-  struct hashing hashing = {.hash = mix(stack->stop, stack->user_frames),
-                            .frames = stack->user_frames + stack->kernel_frames};
-  bpf_loop(2 * SAMPLER_MAX_FRAMES, hash_frame, &hashing, 0);
+  struct hashing hashing = {.stack = stack, .hash = stack->hash, .at = user_frames};
+  hashing.hash = mix(hashing.hash, stack->stop | user_frames << 8);
+  bpf_loop(stack->kernel_frames, hash_frame, &hashing, 0);
   key.stack = stack->hash = hashing.hash;
 
-  struct sampler_count fresh = {.samples = 1};
-  struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-  bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
-  bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
-
-  int lost;
-  if (at_window & 1) {
-    lost = count_sample(&counts_odd, &key, &fresh);
-    if (!lost) send_stack(&sent_odd, stack);
-  } else {
-    lost = count_sample(&counts_even, &key, &fresh);
-    if (!lost) send_stack(&sent_even, stack);
-  }
-  if (lost) add(SAMPLER_LOST_COUNTS, 1);
+  if (at_window & 1)
+    count_sample(&counts_odd, &key, task, stack);
+  else
+    count_sample(&counts_even, &key, task, stack);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);
   return 0;
 }

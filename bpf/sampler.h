@@ -3,12 +3,15 @@
 #ifndef PROFCORE_BPF_SAMPLER_H
 #define PROFCORE_BPF_SAMPLER_H
 
+#include "row_index.h"
+
 #include <linux/types.h>
 
 #define SAMPLER_MAX_FRAMES 127   /* of each side, user and kernel */
-#define SAMPLER_MAX_MAPPINGS 256 /* of a process: a power of two */
-/* Unwind rows of a chunk: 4 MiB, the largest value of old kernels. */
-#define SAMPLER_CHUNK_ROWS (1 << 19)
+#define SAMPLER_FEW_MAPPINGS 16  /* of most processes: powers of two */
+#define SAMPLER_MAX_MAPPINGS 256 /* of any */
+#define SAMPLER_MAX_FILES 16384  /* mapped at the same time */
+#define SAMPLER_NO_FILE 0        /* number of the file that stands for none */
 #define SAMPLER_COMM 16
 
 /* A user frame. Inside a known mapping: this bit, the module's number, the offset in its file (so
@@ -18,34 +21,43 @@
 #define SAMPLER_FRAME_OFFSET_MASK ((1ULL << SAMPLER_FRAME_OFFSET_BITS) - 1)
 #define SAMPLER_FRAME_MODULE_MASK ((1ULL << (62 - SAMPLER_FRAME_OFFSET_BITS)) - 1)
 
-/* One executable mapping. `address - offset_bias` is the offset in the file, `address - row_bias`
- * the pc of the unwind rows `first_row ... first_row + row_count` of a chunk. */
+/* One executable mapping of a file. Rows are told for the file, not here: a process is known at
+ * once, and its files' rows when they are made. */
 struct sampler_mapping {
   __u64 start;
-  __u64 end;
-  __u64 offset_bias;
-  __u64 row_bias;
-  __u32 module;
-  __u32 chunk;
-  __u32 first_row;
-  __u32 row_count; /* 0: no rows, frame pointers only */
+  __u64 offset_bias; /* address - offset_bias is the offset in the file */
+  __u32 pages;       /* of 4 KiB */
+  __u32 file;        /* in `files` */
 };
 
 /* By start; the rest starts above every address, so that a search needs no count. */
 struct sampler_process {
+  __u32 started; /* SAMPLER_STARTED; 0: not known */
+  __u32 count;   /* above SAMPLER_FEW_MAPPINGS: the mappings are in `large_processes` */
+  struct sampler_mapping mappings[SAMPLER_FEW_MAPPINGS];
+};
+struct sampler_large_process {
   struct sampler_mapping mappings[SAMPLER_MAX_MAPPINGS];
 };
+
+/* A process's start, in units of 2 ** 20 nanoseconds since boot: tells those apart that had the
+ * same id one after the other. Sources differ by scheduling and by a clock's tick, but no id comes
+ * again so soon. */
+#define SAMPLER_STARTED(nanoseconds) ((__u32)((nanoseconds) >> 20))
+#define SAMPLER_STARTED_TOLERANCE 1000U
 
 /* What is counted. */
 struct sampler_key {
   __u32 tgid;
   __u32 tid;
-  __u64 stack; /* hash of a sampler_stack's frames */
-  __u32 cpu;   /* ~0: not told apart */
-  __u32 zero;
+  __u64 stack;   /* hash of a sampler_stack's frames */
+  __u32 cpu;     /* ~0: not told apart */
+  __u32 started; /* of the process: SAMPLER_STARTED */
 };
 struct sampler_count {
   __u64 samples;
+  __u32 is_sent; /* the stack has gone up */
+  __u32 zero;
   char comm[SAMPLER_COMM];
   char process_comm[SAMPLER_COMM];
 };
@@ -77,8 +89,8 @@ enum sampler_counter {
 #define SAMPLER_STOPS 32 /* counters of enum unwind_stop, behind the others */
 
 #ifdef __cplusplus
-static_assert(sizeof(struct sampler_mapping) == 48 && sizeof(struct sampler_key) == 24 &&
-                  sizeof(struct sampler_count) == 40 &&
+static_assert(sizeof(struct sampler_mapping) == 24 && sizeof(struct sampler_file) == 64 &&
+                  sizeof(struct sampler_key) == 24 && sizeof(struct sampler_count) == 48 &&
                   sizeof(struct sampler_stack) == SAMPLER_STACK_HEAD + 8 * 2 * SAMPLER_MAX_FRAMES,
               "no padding");
 #endif

@@ -12,64 +12,109 @@
 #define UNWIND_READ(context, address, destination)                                                 \
   bpf_probe_read_user(destination, sizeof *(destination), (void *)(address))
 #define UNWIND_ROW(context, index)                                                                 \
-  ((const struct unwind_row *)(context) + ((index) & (SAMPLER_CHUNK_ROWS - 1)))
-#define UNWIND_SEARCH_STEPS 19 /* a chunk */
+  ((const struct unwind_row *)(context) + ((index) & (SAMPLER_CHUNK_SLOTS - 1)))
+#define UNWIND_SEARCH_STEPS 8 /* SAMPLER_PAGE_ROWS */
 #include "unwind_step.h"
 
 /* Unwind rows, in chunks that are made when they are needed. A chunk is one value, so that a search
- * is arithmetic on a pointer instead of twenty look-ups. */
+ * is arithmetic on a pointer instead of a look-up a step. */
 struct chunk_map {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __uint(value_size, SAMPLER_CHUNK_ROWS * 8);
+  __uint(value_size, SAMPLER_CHUNK_SLOTS * 8);
 };
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-  __uint(max_entries, 1024);
+  __uint(max_entries, SAMPLER_MOST_CHUNKS);
   __type(key, __u32);
   __array(values, struct chunk_map);
 } row_chunks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, SAMPLER_MAX_FILES);
+  __type(key, __u32);
+  __type(value, struct sampler_file);
+} files SEC(".maps");
+
+/* Nearly every process has few mappings, and short-lived ones above all: so there are two sizes. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 32768);
+  __type(key, __u32);
+  __type(value, struct sampler_process);
+} processes SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct sampler_large_process);
+} large_processes SEC(".maps");
 
 static __always_inline int is_user_address(__u64 address) {
   return (__s64)address >= 0;
 }
 
+/* Pointers that were checked once: a look-up for each frame would cost as much as the frame. */
 struct walk {
   struct unwind_state state;
-  __u32 tgid;
+  struct sampler_stack *stack;
+  struct sampler_process *process;
+  struct sampler_large_process *large;
+  __u64 hash;
   __u32 frames;
   __u32 stop;
   __u32 mapping; /* of the frame before: most often of this one too */
+  __u32 zero;
 };
 
-/* The mapping that holds the address, or a null pointer. The list is filled up with starts above
- * every address, so the search always takes the same steps; each moves by a product, not by a
- * branch or a mask, or the verifier would follow every way through it. */
-static __always_inline struct sampler_mapping *find_mapping(struct sampler_process *process,
-                                                            __u64 address, __u32 *last) {
-  struct sampler_mapping *mapping = &process->mappings[*last & (SAMPLER_MAX_MAPPINGS - 1)];
-  if (address >= mapping->start && address < mapping->end) return mapping;
+static __always_inline int is_inside(const struct sampler_mapping *mapping, __u64 address) {
+  return address - mapping->start < (__u64)mapping->pages << 12;
+}
+
+/* The mapping that holds the address, or a null pointer, among `room` of them. The list is filled
+ * up with starts above every address, so the search always takes the same steps; each moves by a
+ * product, not by a branch or a mask, or the verifier would follow every way through it. */
+static __always_inline struct sampler_mapping *
+find_mapping(struct sampler_mapping *mappings, const __u32 room, __u64 address, __u32 *last) {
+  struct sampler_mapping *mapping = &mappings[*last & (room - 1)];
+  if (is_inside(mapping, address)) return mapping;
   __u64 at = 0;
 #pragma unroll
-  for (__u32 half = SAMPLER_MAX_MAPPINGS / 2; half > 0; half /= 2) {
-    __u64 reached = process->mappings[(at + half) & (SAMPLER_MAX_MAPPINGS - 1)].start - address - 1;
+  for (__u32 half = room / 2; half > 0; half /= 2) {
+    __u64 reached = mappings[(at + half) & (room - 1)].start - address - 1;
     asm volatile("" : "+r"(reached));
     reached >>= 63; /* 1 when the mapping does not start above the address */
     asm volatile("" : "+r"(reached));
     at += half * reached;
   }
   *last = at;
-  mapping = &process->mappings[at & (SAMPLER_MAX_MAPPINGS - 1)];
-  return address >= mapping->start && address < mapping->end ? mapping : 0;
+  mapping = &mappings[at & (room - 1)];
+  return is_inside(mapping, address) ? mapping : 0;
+}
+
+static __always_inline const struct unwind_row *find_row(const struct sampler_file *file,
+                                                         __u64 offset) {
+  const __u32 zero = 0;
+  if (offset >= file->end) return 0;
+  const __u32 run = sampler_run_of(file, (__u32)offset);
+  const __u32 place = file->place[run];
+  const __u32 chunk = sampler_place_chunk(place);
+  void *rows = bpf_map_lookup_elem(&row_chunks, &chunk);
+  if (rows) rows = bpf_map_lookup_elem(rows, &zero);
+  if (!rows) return 0;
+  const __u32 word = sampler_index_word(rows, place, (__u32)offset - file->from[run]);
+  return unwind_find_row(rows, word & (SAMPLER_CHUNK_SLOTS - 1), word >> 19, (__u32)offset);
 }
 
 static long step_frame(__u32 i, void *given) {
   struct walk *walk = given;
-  __u32 zero = 0;
-  struct sampler_stack *stack = bpf_map_lookup_elem(&scratch, &zero);
-  if (!stack) return 1;
   if (walk->frames >= SAMPLER_MAX_FRAMES) {
     walk->stop = UNWIND_DEPTH;
     return 1;
@@ -78,28 +123,53 @@ static long step_frame(__u32 i, void *given) {
   __u64 frame = pc;
   struct sampler_mapping *mapping = 0;
   const struct unwind_row *row = 0;
-  struct sampler_process *process = bpf_map_lookup_elem(&processes, &walk->tgid);
-  if (process) mapping = find_mapping(process, pc, &walk->mapping);
+  if (walk->large)
+    mapping = find_mapping(walk->large->mappings, SAMPLER_MAX_MAPPINGS, pc, &walk->mapping);
+  else if (walk->process)
+    mapping = find_mapping(walk->process->mappings, SAMPLER_FEW_MAPPINGS, pc, &walk->mapping);
   if (mapping) {
-    frame = SAMPLER_FRAME_IN_MODULE | (__u64)mapping->module << SAMPLER_FRAME_OFFSET_BITS |
-            ((pc - mapping->offset_bias) & SAMPLER_FRAME_OFFSET_MASK);
-    if (mapping->row_count) {
-      const __u32 chunk = mapping->chunk;
-      void *rows = bpf_map_lookup_elem(&row_chunks, &chunk);
-      if (rows) rows = bpf_map_lookup_elem(rows, &zero);
-      if (rows)
-        row = unwind_find_row(rows, mapping->first_row, mapping->row_count,
-                              (__u32)(pc - mapping->row_bias));
+    const __u32 number = mapping->file;
+    const struct sampler_file *file = bpf_map_lookup_elem(&files, &number);
+    if (file && number != SAMPLER_NO_FILE) {
+      const __u64 offset = pc - mapping->offset_bias;
+      frame = SAMPLER_FRAME_IN_MODULE | (__u64)file->module << SAMPLER_FRAME_OFFSET_BITS |
+              (offset & SAMPLER_FRAME_OFFSET_MASK);
+      row = find_row(file, offset);
     }
   }
-  stack->frames[walk->frames++ & 127] = frame;
+  walk->stack->frames[walk->frames++ & 127] = frame;
+  walk->hash = mix(walk->hash, frame);
   walk->stop = unwind_step(&walk->state, row, 0);
   return walk->stop != UNWIND_OK;
 }
 
+static __always_inline int is_same_start(__u32 a, __u32 b) {
+  return !a || !b || a - b + SAMPLER_STARTED_TOLERANCE <= 2 * SAMPLER_STARTED_TOLERANCE;
+}
+
+/* What is known of the task's process. One that was just forked still is what its parent is: it has
+ * the same memory layout, stack and all, until it runs another program. */
+static __always_inline struct sampler_process *
+known_process(struct task_struct *task, struct walk *walk, __u32 tgid, __u32 started) {
+  struct sampler_process *process = bpf_map_lookup_elem(&processes, &tgid);
+  if (process && !is_same_start(process->started, started)) process = 0;
+  if (!process) {
+    struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
+    if (BPF_CORE_READ(parent, mm, start_stack) != BPF_CORE_READ(task, mm, start_stack) ||
+        BPF_CORE_READ(parent, mm, start_code) != BPF_CORE_READ(task, mm, start_code))
+      return 0;
+    tgid = BPF_CORE_READ(parent, tgid);
+    process = bpf_map_lookup_elem(&processes, &tgid);
+  }
+  if (process && process->count > SAMPLER_FEW_MAPPINGS)
+    walk->large = bpf_map_lookup_elem(&large_processes, &tgid);
+  return process;
+}
+
 static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct task_struct *task,
-                                         __u32 tgid, struct sampler_stack *stack) {
-  struct walk walk = {.tgid = tgid};
+                                         const struct sampler_key *key,
+                                         struct sampler_stack *stack) {
+  struct walk walk = {.stack = stack, .hash = stack->hash};
   walk.state.exact = 1;
   if (is_user_address(PT_REGS_PC(ctx))) {
 #if defined(__TARGET_ARCH_x86)
@@ -125,9 +195,11 @@ static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct
     walk.state.lr = BPF_CORE_READ(regs, regs[30]);
 #endif
   }
-  if (!bpf_map_lookup_elem(&processes, &tgid)) add(SAMPLER_UNREGISTERED, 1);
+  walk.process = known_process(task, &walk, key->tgid, key->started);
+  if (!walk.process) add(SAMPLER_UNREGISTERED, 1);
   bpf_loop(SAMPLER_MAX_FRAMES + 1, step_frame, &walk, 0);
   stack->stop = walk.stop;
+  stack->hash = walk.hash;
   return walk.frames;
 }
 

@@ -5,11 +5,15 @@
 // a window is drained. Mappings and unwind rows go down. A process is made known with its mappings
 // at once, by frame pointers only; its files' rows follow as they are made, so that a short-lived
 // process is not missed because libLLVM takes a tenth of a second.
+//
+// A host that starts a hundred programs a second has a thousand records a second in the side-band,
+// and waking for each costs more than all the rest. So the first one wakes the host, and then the
+// rings are left out of its poll and a timer wakes it for what came meanwhile, until nothing comes
+// any more. A process that was changed by ten records is written down once.
 
 #include "base/error.hpp"
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
-#include "sources/sampler/row_pool.hpp"
 #include "sources/sampler/side_band.hpp"
 #include "sources/sampler/unwind_table.hpp"
 #include "sources/sampler/window_builder.hpp"
@@ -21,14 +25,15 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <new>
 #include <optional>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <unordered_set>
@@ -88,6 +93,12 @@ bool in_first_pid_namespace() {
   return stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kFirst;
 }
 
+/// Between two looks at the side-band while records come: what a process does in this time before
+/// it is known is sampled by frame pointers only.
+constexpr int64_t kRecordsDelay = 1500000;
+constexpr size_t kRescansAtOnce = 32;
+constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
+
 class BpfSampler final : public Sampler {
 public:
   explicit BpfSampler(const Options &options);
@@ -103,14 +114,20 @@ private:
   void attach();
   void choose_cgroup();
   void watch(int fd);
+  void watch_rings(bool on);
+  void wake_after(int64_t nanoseconds);
+  void rescan();
   void register_all();
   void register_changed();
   void forget_in_kernel(int32_t pid);
-  bool is_target(const Process &process);
-  void register_process(const Process &process);
-  bool prepare_module(uint32_t module);
+  void forget_exited();
+  bool is_target(Process &process);
+  void register_process(Process &process);
+  bool open_again(uint32_t module);
+  void prepare_module(uint32_t module);
   void prepare_modules(int64_t budget_ns);
   void keep_up();
+  void age_files();
   void read_counts(uint32_t window, WindowBuilder &builder);
   std::vector<uint64_t> read_counters() const;
   static int take_stack(void *self, void *data, size_t size);
@@ -122,19 +139,28 @@ private:
   std::unique_ptr<ring_buffer, RingCloser> ring_;
   std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link *)>> links_;
   std::unique_ptr<SideBand> side_band_;
-  std::unique_ptr<RowPool> rows_;
   Descriptor epoll_;
-  Descriptor more_work_; ///< an eventfd, readable while modules wait to be prepared
+  Descriptor ring_epoll_; ///< of the side-band's rings, inside `epoll_`
+  Descriptor timer_;
+  bool watches_rings_ = false;
+  bool timer_is_set_ = false;
   ModuleFiles files_;
   ProcessTable processes_{files_};
+  std::unique_ptr<BpfRowMemory> row_memory_;
+  std::unique_ptr<BpfFileTable> file_table_;
+  std::unique_ptr<RowPool> rows_;
+  std::unique_ptr<FileSlots> slots_;
+  std::unique_ptr<BpfProcesses> known_;
   std::unordered_set<int32_t> targets_;
-  std::vector<uint32_t> waiting_; ///< modules to prepare
+  std::deque<int32_t> to_rescan_;
+  std::unordered_set<int32_t> waits_for_rescan_;
+  uint64_t last_gone_ = since_boot();
+  uint64_t lost_records_seen_ = 0;
   StackStore stacks_[2];
   uint32_t window_ = 0;
   int cpus_ = 0;
   int64_t window_start_ = 0; ///< since 1970
   mutable Stats stats_;
-  sampler_process scratch_{};
 };
 
 BpfSampler::BpfSampler(const Options &options)
@@ -155,11 +181,19 @@ BpfSampler::BpfSampler(const Options &options)
   if (!epoll_.is_open()) fail(errno, "epoll");
   // First the stream of changes, then the state, so that nothing falls in between.
   side_band_ = std::make_unique<SideBand>(cpus_, 64);
-  for (const PerfRing &ring : side_band_->rings()) watch(ring.fd());
+  ring_epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
+  if (!ring_epoll_.is_open()) fail(errno, "epoll");
+  for (const PerfRing &ring : side_band_->rings()) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (epoll_ctl(ring_epoll_.get(), EPOLL_CTL_ADD, ring.fd(), &event) != 0) fail(errno, "epoll");
+  }
+  watch(ring_epoll_.get());
+  watches_rings_ = true;
   watch(ring_buffer__epoll_fd(ring_.get()));
-  more_work_ = Descriptor{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (!more_work_.is_open()) fail(errno, "eventfd");
-  watch(more_work_.get());
+  timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
+  if (!timer_.is_open()) fail(errno, "a timer");
+  watch(timer_.get());
   register_all();
   attach();
   window_start_ = now(CLOCK_REALTIME);
@@ -169,6 +203,23 @@ void BpfSampler::watch(int fd) {
   epoll_event event{};
   event.events = EPOLLIN;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail(errno, "epoll");
+}
+
+void BpfSampler::watch_rings(bool on) {
+  if (on == watches_rings_) return;
+  watches_rings_ = on;
+  epoll_event event{};
+  event.events = on ? EPOLLIN : 0U;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, ring_epoll_.get(), &event);
+}
+
+/// The descriptor becomes readable then; never, for 0.
+void BpfSampler::wake_after(int64_t nanoseconds) {
+  if (nanoseconds == 0 && !timer_is_set_) return;
+  timer_is_set_ = nanoseconds != 0;
+  itimerspec time{};
+  time.it_value.tv_nsec = nanoseconds; // below a second
+  timerfd_settime(timer_.get(), 0, &time, nullptr);
 }
 
 void BpfSampler::load() {
@@ -182,17 +233,21 @@ void BpfSampler::load() {
   // Room for half a minute of samples that are all different.
   const uint64_t wanted = uint64_t{options_.frequency} * static_cast<uint64_t>(cpus_) * 30;
   const auto entries = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 4096, 1 << 17));
-  const auto chunks = static_cast<uint32_t>(
-      std::clamp<uint64_t>(options_.row_budget / (SAMPLER_CHUNK_ROWS * 8), 1, 1024));
+  const auto chunks = static_cast<uint32_t>(std::clamp<uint64_t>(
+      options_.row_budget / (SAMPLER_CHUNK_SLOTS * 8), 1, SAMPLER_MOST_CHUNKS));
   bpf_map__set_max_entries(skeleton_->maps.counts_even, entries);
   bpf_map__set_max_entries(skeleton_->maps.counts_odd, entries);
-  bpf_map__set_max_entries(skeleton_->maps.sent_even, entries);
-  bpf_map__set_max_entries(skeleton_->maps.sent_odd, entries);
   bpf_map__set_max_entries(skeleton_->maps.row_chunks, chunks);
   const int error = sampler_bpf__load(skeleton_.get());
   if (error != 0) fail(-error, "the BPF program cannot be loaded");
   if (!options_.cgroup.empty()) choose_cgroup();
-  rows_ = std::make_unique<RowPool>(bpf_map__fd(skeleton_->maps.row_chunks), chunks);
+  row_memory_ = std::make_unique<BpfRowMemory>(bpf_map__fd(skeleton_->maps.row_chunks));
+  file_table_ = std::make_unique<BpfFileTable>(bpf_map__fd(skeleton_->maps.files));
+  rows_ = std::make_unique<RowPool>(*row_memory_, chunks);
+  slots_ = std::make_unique<FileSlots>(file_table_->span(), *rows_, files_,
+                                       [this] { return processes_.mapped_modules(false); });
+  known_ = std::make_unique<BpfProcesses>(bpf_map__fd(skeleton_->maps.processes),
+                                          bpf_map__fd(skeleton_->maps.large_processes));
   ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.stacks), take_stack, this, nullptr));
   if (!ring_) fail(errno, "the ring of stacks cannot be opened");
 }
@@ -255,12 +310,16 @@ int BpfSampler::take_stack(void *given, void *data, size_t size) {
   return 0;
 }
 
-bool BpfSampler::is_target(const Process &process) {
+bool BpfSampler::is_target(Process &process) {
   if (!selects_) return true;
   if (targets_.contains(process.pid)) return true;
   if (options_.follow_children && process.parent != 0 && targets_.contains(process.parent))
     return true;
-  return name_ && (name_->search(process.comm) || name_->search(command_line_of(process.pid)));
+  if (!name_) return false;
+  if (process.is_target < 0)
+    process.is_target =
+        name_->search(process.comm) || name_->search(command_line_of(process.pid)) ? 1 : 0;
+  return process.is_target == 1;
 }
 
 void BpfSampler::register_all() {
@@ -276,96 +335,128 @@ void BpfSampler::register_all() {
   prepare_modules(INT64_MAX);
 }
 
-void BpfSampler::register_process(const Process &process) {
+void BpfSampler::register_process(Process &process) {
   if (!is_target(process)) return;
   if (selects_) targets_.insert(process.pid); // also when it has ended: its children are targets
   if (process.has_exited) return;
-  const auto pid = static_cast<uint32_t>(process.pid);
   if (selects_) {
+    const auto pid = static_cast<uint32_t>(process.pid);
     const uint32_t one = 1;
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &one, BPF_ANY);
   }
-  const int processes = bpf_map__fd(skeleton_->maps.processes);
   if (process.mappings.empty()) { // a kernel thread, or between exec and the first mapping
-    bpf_map_delete_elem(processes, &pid);
+    known_->remove(process.pid);
     return;
   }
-  if (!make_bpf_process(process, files_, scratch_)) ++stats_.cut_registrations;
-  if (bpf_map_update_elem(processes, &pid, &scratch_, BPF_ANY) != 0) ++stats_.failed_registrations;
+  if (!known_->put(process, files_, *slots_)) ++stats_.failed_registrations;
 }
 
 void BpfSampler::register_changed() {
   for (const int32_t pid : processes_.take_changed())
-    if (const Process *process = processes_.find(pid)) register_process(*process);
-  const std::vector<uint32_t> opened = files_.take_opened();
-  waiting_.insert(waiting_.end(), opened.begin(), opened.end());
+    if (Process *process = processes_.find(pid)) register_process(*process);
+  for (const uint32_t module : files_.take_opened())
+    if (files_[module].slot != 0 && !files_[module].was_prepared) slots_->want(module);
   for (const int32_t pid : processes_.take_exited()) forget_in_kernel(pid);
 }
 
 void BpfSampler::forget_in_kernel(int32_t pid) {
-  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &pid);
-  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid);
+  known_->remove(pid);
+  if (selects_) bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid);
 }
 
-bool BpfSampler::prepare_module(uint32_t number) {
+/// One of those that map the module opens it, when too many files were open before.
+bool BpfSampler::open_again(uint32_t module) {
+  for (const auto &[pid, process] : processes_.all()) {
+    if (process.has_exited) continue;
+    for (const Mapping &mapping : process.mappings)
+      if (mapping.module == module && files_.reopen(module, pid, mapping.start, mapping.end))
+        return true;
+  }
+  return false;
+}
+
+void BpfSampler::prepare_module(uint32_t number) {
   ModuleFile &module = files_[number];
-  if (module.was_prepared) return false;
+  module.is_waiting = false;
+  if (!module.is_vdso && !module.file.is_open() && !open_again(number)) return;
+  const bool is_first = !module.was_prepared;
   module.was_prepared = true;
   const ModuleBytes bytes{module};
-  module.build_id = read_build_id(bytes.data(), bytes.size());
+  if (is_first) module.build_id = read_build_id(bytes.data(), bytes.size());
   const size_t most = std::min<uint64_t>(options_.row_budget / sizeof(unwind_row), UINT32_MAX);
-  UnwindTable table;
   try {
-    table = build_unwind_table({bytes.data(), bytes.size()}, most);
+    const UnwindTable table = build_unwind_table({bytes.data(), bytes.size()}, most);
+    module.code.assign(table.code.begin(), table.code.end());
+    slots_->place(number, rows_by_file_offset(table));
   } catch (const Error &) { // not an ELF file of this machine, or damaged: by frame pointers
-    ++stats_.files_without_rows;
-    return false;
   }
-  if (!rows_->place(table.rows.span(), table.base, module.rows)) {
-    ++stats_.files_without_rows;
-    return false;
-  }
-  module.code.assign(table.code.begin(), table.code.end());
-  module.row_base = table.base;
-  return true;
+  if (is_first && !module.has_kernel_rows) ++stats_.files_without_rows;
 }
 
-/// Makes rows of the files that are new, the first first, until the time is used up; then tells the
-/// kernel of every process that has one of them.
+/// Makes rows of the files that are new, the first first, until the time is used up.
 void BpfSampler::prepare_modules(int64_t budget_ns) {
-  if (waiting_.empty()) return;
+  std::deque<uint32_t> &waiting = slots_->waiting();
+  if (waiting.empty()) return;
   const int64_t began = now(CLOCK_MONOTONIC);
-  std::unordered_set<uint32_t> ready;
-  size_t done = 0;
-  while (done < waiting_.size() && now(CLOCK_MONOTONIC) - began < budget_ns) {
-    const uint32_t module = waiting_[done++];
-    if (prepare_module(module)) ready.insert(module);
+  while (!waiting.empty() && now(CLOCK_MONOTONIC) - began < budget_ns) {
+    const uint32_t module = waiting.front();
+    waiting.pop_front();
+    prepare_module(module);
   }
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(done));
-  if (ready.empty()) return;
-  for (const auto &[pid, process] : processes_.all()) {
-    const bool has =
-        std::any_of(process.mappings.begin(), process.mappings.end(),
-                    [&](const Mapping &mapping) { return ready.contains(mapping.module); });
-    if (has) register_process(process);
+}
+
+/// What records that were lost or came late may have hidden is read from /proc, some at a time.
+void BpfSampler::rescan() {
+  const auto want = [&](int32_t pid) {
+    if (waits_for_rescan_.insert(pid).second) to_rescan_.push_back(pid);
+  };
+  const std::vector<int32_t> suspects = processes_.take_suspects();
+  std::for_each(suspects.begin(), suspects.end(), want);
+  const bool is_behind = stats_.lost_records != lost_records_seen_;
+  const uint64_t time = since_boot();
+  if (is_behind || time - last_gone_ > kGoneInterval) {
+    last_gone_ = time;
+    const std::vector<int32_t> listed = processes_.find_gone();
+    if (is_behind) std::for_each(listed.begin(), listed.end(), want);
+    lost_records_seen_ = stats_.lost_records;
+  }
+  for (size_t i = 0; i < kRescansAtOnce && !to_rescan_.empty(); ++i) {
+    const int32_t pid = to_rescan_.front();
+    to_rescan_.pop_front();
+    waits_for_rescan_.erase(pid);
+    const Process *known = processes_.find(pid);
+    if (selects_ && !name_ && (known == nullptr || !targets_.contains(pid)) &&
+        !options_.follow_children)
+      continue;
+    if (processes_.scan(pid) != nullptr) ++stats_.rescans;
   }
 }
 
 void BpfSampler::keep_up() {
-  stats_.lost_records += side_band_->apply(processes_);
+  const SideBand::Applied applied = side_band_->apply(processes_);
+  stats_.lost_records += applied.lost;
+  rescan();
   for (const int32_t pid : processes_.take_recycled()) {
     if (std::find(options_.pids.begin(), options_.pids.end(), pid) == options_.pids.end())
       targets_.erase(pid);
     forget_in_kernel(pid);
   }
+  if (processes_.has_many_exited()) forget_exited(); // nobody drains
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
   prepare_modules(INT64_C(20000000));
-  eventfd_t count = 0;
-  if (waiting_.empty())
-    eventfd_read(more_work_.get(), &count); // fails when it was not set: fine
-  else
-    eventfd_write(more_work_.get(), 1);
+  const bool come = applied.records != 0 || applied.has_more;
+  watch_rings(!come);
+  wake_after(!slots_->waiting().empty() || !to_rescan_.empty() ? 1 : come ? kRecordsDelay : 0);
+}
+
+void BpfSampler::forget_exited() {
+  std::vector<int32_t> forgotten;
+  processes_.forget_exited(forgotten);
+  for (const int32_t pid : forgotten) {
+    targets_.erase(pid);
+    forget_in_kernel(pid);
+  }
 }
 
 void BpfSampler::process() {
@@ -376,7 +467,6 @@ void BpfSampler::process() {
 void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
   const bool odd = (window & 1) != 0;
   const int counts = bpf_map__fd(odd ? skeleton_->maps.counts_odd : skeleton_->maps.counts_even);
-  const int sent = bpf_map__fd(odd ? skeleton_->maps.sent_odd : skeleton_->maps.sent_even);
   constexpr uint32_t kBatch = 4096;
   std::vector<sampler_key> keys(kBatch);
   std::vector<sampler_count> values(kBatch);
@@ -396,21 +486,17 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
     }
     if (error == -ENOENT) break;
   }
-  std::vector<uint64_t> hashes(kBatch);
-  std::vector<uint32_t> ones(kBatch);
-  first = true;
-  for (;;) {
-    uint32_t count = kBatch;
-    if (bpf_map_lookup_and_delete_batch(sent, first ? nullptr : &position, &position, hashes.data(),
-                                        ones.data(), &count, &options) != 0)
-      break;
-    first = false;
-  }
+}
+
+void BpfSampler::age_files() {
+  files_.age(processes_.mapped_modules(true));
+  slots_->retry(processes_.mapped_modules(false));
 }
 
 Window BpfSampler::drain() {
   CpuClock clock{stats_.own_cpu_nanoseconds};
   keep_up();
+  age_files(); // before the window, which hands out descriptors of files
   const uint32_t drained = window_;
   skeleton_->bss->window = ++window_;
   // Samples that began in the old window end within microseconds.
@@ -427,13 +513,7 @@ Window BpfSampler::drain() {
   Window window = builder.finish(window_start_, end - window_start_);
   window_start_ = end;
   stacks.clear();
-  processes_.find_gone();
-  std::vector<int32_t> forgotten;
-  processes_.forget_exited(forgotten);
-  for (const int32_t pid : forgotten) {
-    targets_.erase(pid);
-    forget_in_kernel(pid);
-  }
+  forget_exited();
   return window;
 }
 
@@ -461,7 +541,9 @@ Stats BpfSampler::stats() const {
   stats_.row_bytes = rows_->bytes();
   stats_.rows = rows_->rows_used();
   stats_.processes = const_cast<ProcessTable &>(processes_).all().size();
-  stats_.modules = files_.size();
+  stats_.modules = files_.known();
+  stats_.evicted_rows = slots_->evicted();
+  stats_.cut_registrations = known_->cut() + processes_.cut_mappings();
   return stats_;
 }
 

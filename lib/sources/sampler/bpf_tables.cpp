@@ -1,65 +1,120 @@
 #include "sources/sampler/bpf_tables.hpp"
 
+#include "base/error.hpp"
+
 #include <algorithm>
+#include <bpf/bpf.h>
+#include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
+#include <sys/mman.h>
 
 namespace profcore::sampler {
 namespace {
 
-/// What the ELF address of a place in the file is above its offset; false outside all code.
-bool address_bias(const ModuleFile &module, uint64_t offset, uint64_t size, uint64_t &bias) {
-  // Neighbouring parts may share a page, and so a mapping: only code is meant.
-  for (const CodeSegment &part : module.code)
-    if (offset + size > part.file_offset && offset < part.file_offset + part.size) {
-      bias = part.address - part.file_offset;
-      return true;
-    }
-  return false;
-}
+constexpr size_t kChunkBytes = size_t{SAMPLER_CHUNK_SLOTS} * sizeof(unwind_row);
+constexpr size_t kFileBytes = size_t{SAMPLER_MAX_FILES} * sizeof(sampler_file);
+constexpr uint64_t kAboveAll = UINT64_MAX >> 1;
 
 } // namespace
 
-bool make_bpf_process(const Process &process, const ModuleFiles &files, sampler_process &to) {
-  std::memset(&to, 0, sizeof to);
-  for (sampler_mapping &mapping : to.mappings) mapping.start = UINT64_MAX >> 1;
-  size_t count = 0;
-  const auto add = [&](const sampler_mapping &mapping) {
-    if (count < SAMPLER_MAX_MAPPINGS) to.mappings[count] = mapping;
-    ++count;
+size_t choose_mappings(const Process &process, const ModuleFiles &files, size_t most,
+                       std::vector<const Mapping *> &chosen) {
+  chosen.clear();
+  for (const Mapping &mapping : process.mappings)
+    if (mapping.module != ModuleFiles::kNone) chosen.push_back(&mapping);
+  if (chosen.size() <= most) return 0;
+  const auto is_better = [&](const Mapping *a, const Mapping *b) {
+    const ModuleFile &one = files[a->module];
+    const ModuleFile &other = files[b->module];
+    const bool one_has = one.has_kernel_rows || !one.was_prepared;
+    const bool other_has = other.has_kernel_rows || !other.was_prepared;
+    if (one_has != other_has) return one_has;
+    return a->end - a->start > b->end - b->start;
   };
-  for (const Mapping &mapping : process.mappings) {
-    if (mapping.module == ModuleFiles::kNone) continue; // walked as if it were not mapped
-    sampler_mapping entry{};
-    entry.start = mapping.start;
-    entry.end = mapping.end;
-    entry.module = mapping.module;
-    entry.offset_bias = mapping.start - mapping.offset;
-    uint64_t bias = 0;
-    if (files[mapping.module].rows.empty() ||
-        !address_bias(files[mapping.module], mapping.offset, mapping.end - mapping.start, bias)) {
-      add(entry);
-      continue;
-    }
-    // address = elf address + load, for this mapping
-    const ModuleFile &file = files[mapping.module];
-    const uint64_t load = entry.offset_bias - bias;
-    entry.row_bias = load + file.row_base;
-    for (size_t i = 0; i < file.rows.size(); ++i) {
-      const RowsPlace &place = file.rows[i];
-      const uint64_t from = i == 0 ? mapping.start : std::max(mapping.start, load + place.from);
-      const uint64_t to_address = i + 1 == file.rows.size()
-                                      ? mapping.end
-                                      : std::min(mapping.end, load + file.rows[i + 1].from);
-      if (from >= to_address) continue;
-      entry.start = from;
-      entry.end = to_address;
-      entry.chunk = place.chunk;
-      entry.first_row = place.first;
-      entry.row_count = place.count;
-      add(entry);
-    }
+  const size_t cut = chosen.size() - most;
+  std::nth_element(chosen.begin(), chosen.begin() + static_cast<ptrdiff_t>(most), chosen.end(),
+                   is_better);
+  chosen.resize(most);
+  std::sort(chosen.begin(), chosen.end(),
+            [](const Mapping *a, const Mapping *b) { return a->start < b->start; });
+  return cut;
+}
+
+bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlots &slots) {
+  std::vector<const Mapping *> chosen;
+  cut_ += choose_mappings(process, files, SAMPLER_MAX_MAPPINGS, chosen);
+  const auto pid = static_cast<uint32_t>(process.pid);
+  const bool is_large = chosen.size() > SAMPLER_FEW_MAPPINGS;
+  const std::span<sampler_mapping> to = is_large
+                                            ? std::span<sampler_mapping>{large_process_.mappings}
+                                            : std::span<sampler_mapping>{process_.mappings};
+  size_t filled = 0;
+  for (const Mapping *mapping : chosen) {
+    sampler_mapping &entry = to[filled++];
+    entry.start = mapping->start;
+    entry.offset_bias = mapping->start - mapping->offset;
+    entry.pages = static_cast<uint32_t>(
+        std::min<uint64_t>((mapping->end - mapping->start) >> 12, UINT32_MAX));
+    entry.file = slots.slot_of(mapping->module);
   }
-  return count <= SAMPLER_MAX_MAPPINGS;
+  for (sampler_mapping &entry : to.subspan(filled)) entry = {kAboveAll, 0, 0, 0};
+  if (is_large) {
+    for (sampler_mapping &entry : process_.mappings) entry = {kAboveAll, 0, 0, 0};
+    if (bpf_map_update_elem(large_, &pid, &large_process_, BPF_ANY) != 0) return false;
+    are_large_.insert(process.pid);
+  }
+  process_.started = SAMPLER_STARTED(process.start_time);
+  process_.count = static_cast<uint32_t>(filled);
+  return bpf_map_update_elem(small_, &pid, &process_, BPF_ANY) == 0;
+}
+
+void BpfProcesses::remove(int32_t pid) {
+  const auto key = static_cast<uint32_t>(pid);
+  bpf_map_delete_elem(small_, &key);
+  if (are_large_.erase(pid) != 0) bpf_map_delete_elem(large_, &key);
+}
+
+BpfRowMemory::~BpfRowMemory() {
+  for (const Chunk &chunk : chunks_)
+    if (chunk.mapped != nullptr) munmap(chunk.mapped, kChunkBytes);
+}
+
+unwind_row *BpfRowMemory::add(uint32_t number) {
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+  Chunk chunk;
+  chunk.map = Descriptor{bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_rows", sizeof(uint32_t),
+                                        kChunkBytes, 1, &options)};
+  if (!chunk.map.is_open()) return nullptr;
+  void *mapped = mmap(nullptr, kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, chunk.map.get(), 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  const int fd = chunk.map.get();
+  if (bpf_map_update_elem(outer_, &number, &fd, BPF_ANY) != 0) {
+    munmap(mapped, kChunkBytes);
+    return nullptr;
+  }
+  chunk.mapped = mapped;
+  if (chunks_.size() <= number) chunks_.resize(size_t{number} + 1);
+  chunks_[number] = std::move(chunk);
+  return static_cast<unwind_row *>(mapped);
+}
+
+void BpfRowMemory::remove(uint32_t number) {
+  bpf_map_delete_elem(outer_, &number);
+  munmap(chunks_[number].mapped, kChunkBytes);
+  chunks_[number] = {};
+}
+
+BpfFileTable::BpfFileTable(int map) {
+  void *mapped = mmap(nullptr, kFileBytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+  if (mapped == MAP_FAILED)
+    throw Error{Status::kUnsupported,
+                fmt::format("the table of files cannot be mapped: {}", strerrordesc_np(errno))};
+  files_ = static_cast<sampler_file *>(mapped);
+}
+
+BpfFileTable::~BpfFileTable() {
+  munmap(files_, kFileBytes);
 }
 
 } // namespace profcore::sampler

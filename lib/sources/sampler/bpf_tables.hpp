@@ -1,12 +1,75 @@
 #pragma once
 
 #include "sampler.h"
+#include "sources/sampler/file_slots.hpp"
 #include "sources/sampler/process_table.hpp"
+
+#include <cstdint>
+#include <span>
+#include <unordered_set>
+#include <vector>
 
 namespace profcore::sampler {
 
-/// The kernel's copy of a process: its mappings, each with the rows of its file. Mappings past
-/// SAMPLER_MAX_MAPPINGS are left out: false.
-bool make_bpf_process(const Process &process, const ModuleFiles &files, sampler_process &to);
+/// The kernel's copies of processes: their mappings of files. Processes with few are in a table of
+/// small entries, since they come and go by the hundred.
+class BpfProcesses {
+public:
+  /// `small` and `large` are maps that stay the caller's.
+  BpfProcesses(int small, int large) : small_{small}, large_{large} {}
+
+  /// False when the kernel has no room. Of more than SAMPLER_MAX_MAPPINGS those that matter most
+  /// are told: with rows before without, large before small.
+  bool put(const Process &process, const ModuleFiles &files, FileSlots &slots);
+  void remove(int32_t pid);
+
+  /// Mappings left out since the start.
+  uint64_t cut() const noexcept { return cut_; }
+
+private:
+  int small_, large_;
+  sampler_process process_{};
+  sampler_large_process large_process_{};
+  std::unordered_set<int32_t> are_large_;
+  uint64_t cut_ = 0;
+};
+
+/// The mappings of a process that the kernel is to know, at most `most`, by start. Returns how many
+/// were left out.
+size_t choose_mappings(const Process &process, const ModuleFiles &files, size_t most,
+                       std::vector<const Mapping *> &chosen);
+
+/// Chunks of rows as array maps that are mapped here, so that they are filled by copying.
+class BpfRowMemory final : public RowMemory {
+public:
+  /// `outer` is the map of chunks; it stays the caller's.
+  explicit BpfRowMemory(int outer) : outer_{outer} {}
+  BpfRowMemory(const BpfRowMemory &) = delete;
+  BpfRowMemory &operator=(const BpfRowMemory &) = delete;
+  ~BpfRowMemory() override;
+  unwind_row *add(uint32_t number) override;
+  void remove(uint32_t number) override;
+
+private:
+  struct Chunk {
+    Descriptor map;
+    void *mapped = nullptr;
+  };
+  int outer_;
+  std::vector<Chunk> chunks_;
+};
+
+/// The kernel's table of files, mapped here. Throws Error.
+class BpfFileTable {
+public:
+  explicit BpfFileTable(int map);
+  BpfFileTable(const BpfFileTable &) = delete;
+  BpfFileTable &operator=(const BpfFileTable &) = delete;
+  ~BpfFileTable();
+  std::span<sampler_file> span() noexcept { return {files_, SAMPLER_MAX_FILES}; }
+
+private:
+  sampler_file *files_ = nullptr;
+};
 
 } // namespace profcore::sampler

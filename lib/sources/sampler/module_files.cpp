@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -33,6 +34,12 @@ Descriptor open_mapped(const FileId &id, std::string_view path, int32_t pid, uin
   return {};
 }
 
+FileStamp stamp_of(const Descriptor &file) {
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0) return {0, 0, 0};
+  return {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+}
+
 /// Of the only machines that rows are made for here.
 bool is_our_elf(const Elf64_Ehdr &head) {
   return std::memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 && head.e_ident[EI_CLASS] == ELFCLASS64 &&
@@ -53,46 +60,131 @@ Descriptor::~Descriptor() {
   if (fd_ >= 0) close(fd_);
 }
 
+ModuleFiles::ModuleFiles() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  most_open_ = std::clamp<size_t>(static_cast<size_t>(limit.rlim_cur / 4), 16, kMaxOpen);
+}
+
+void ModuleFiles::close_file(ModuleFile &module) {
+  if (!module.file.is_open()) return;
+  module.file = {};
+  --open_;
+}
+
+/// Closes a quarter of the files, those that have been mapped longest ago: they can be opened
+/// again.
+void ModuleFiles::close_oldest() {
+  std::vector<uint32_t> ages;
+  for (const ModuleFile &module : modules_)
+    if (module.file.is_open() && !module.is_waiting) ages.push_back(module.last_mapped);
+  if (ages.empty()) return;
+  const auto oldest = ages.begin() + static_cast<ptrdiff_t>(ages.size() / 4);
+  std::nth_element(ages.begin(), oldest, ages.end());
+  size_t left = ages.size() / 4 + 1;
+  for (ModuleFile &module : modules_) {
+    if (left == 0) break;
+    if (!module.file.is_open() || module.is_waiting || module.last_mapped > *oldest) continue;
+    close_file(module);
+    --left;
+  }
+}
+
+/// False when it is not the file that the module stands for. It is kept open where that is
+/// possible.
+bool ModuleFiles::take_descriptor(Descriptor file, uint32_t number) {
+  ModuleFile &module = modules_[number];
+  const FileStamp stamp = stamp_of(file);
+  if (module.stamp.size >= 0 && module.stamp != stamp) return false;
+  module.stamp = stamp;
+  if (open_ >= most_open_) close_oldest();
+  if (open_ >= most_open_) return true;
+  module.file = std::move(file);
+  ++open_;
+  if (!module.was_prepared) opened_.push_back(number);
+  return true;
+}
+
+uint32_t ModuleFiles::add_new(const FileId &id, std::string_view path, Descriptor file) {
+  uint32_t number = 0;
+  if (!free_.empty()) {
+    number = free_.front();
+    free_.pop_front();
+  } else {
+    if (modules_.size() >= kMaxModules) return kNone;
+    number = static_cast<uint32_t>(modules_.size());
+    modules_.emplace_back();
+  }
+  ModuleFile &module = modules_[number];
+  module.id = id;
+  module.path = path;
+  module.last_mapped = windows_;
+  by_id_.insert_or_assign(id, number);
+  if (file.is_open()) take_descriptor(std::move(file), number);
+  return number;
+}
+
 uint32_t ModuleFiles::add(const FileId &id, std::string_view path, int32_t pid, uint64_t start,
                           uint64_t end) {
-  const auto known = by_id_.find(id);
-  if (known != by_id_.end()) {
-    ModuleFile &module = modules_[known->second];
-    // The process that was seen first may have gone before its file could be opened.
-    if (!module.file.is_open() && module.tries < kMaxTries && open_ < kMaxOpen) {
-      ++module.tries;
-      module.file = open_mapped(id, module.path, pid, start, end);
-      if (module.file.is_open()) {
-        ++open_;
-        module.was_prepared = false;
-        opened_.push_back(known->second);
-      }
-    }
-    return known->second;
-  }
-  if (modules_.size() >= kMaxModules) return kNone;
-  ModuleFile module;
-  module.id = id;
   constexpr std::string_view kDeleted = " (deleted)";
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
-  module.path = path;
-  if (open_ < kMaxOpen) module.file = open_mapped(id, path, pid, start, end);
-  if (module.file.is_open()) ++open_;
-  const auto number = static_cast<uint32_t>(modules_.size());
-  if (module.file.is_open()) opened_.push_back(number);
-  modules_.push_back(std::move(module));
-  by_id_.emplace(id, number);
+  const auto known = by_id_.find(id);
+  if (known == by_id_.end()) return add_new(id, path, open_mapped(id, path, pid, start, end));
+
+  const uint32_t number = known->second;
+  ModuleFile &module = modules_[number];
+  module.last_mapped = windows_;
+  if (module.file.is_open()) {
+    if (stamp_of(module.file) == module.stamp) return number;
+    // Written anew in its place: what is read of it from now on is another program's.
+    close_file(module);
+    return add_new(id, path, open_mapped(id, path, pid, start, end));
+  }
+  // Closed meanwhile; or the process that was seen first had gone before it could be opened.
+  if (module.stamp.size < 0 && module.tries++ >= kMaxTries) {
+    module.tries = kMaxTries;
+    return number;
+  }
+  Descriptor file = open_mapped(id, path, pid, start, end);
+  if (!file.is_open()) return number;
+  if (module.stamp.size >= 0 && stamp_of(file) != module.stamp)
+    return add_new(id, path, std::move(file));
+  take_descriptor(std::move(file), number);
   return number;
+}
+
+bool ModuleFiles::reopen(uint32_t number, int32_t pid, uint64_t start, uint64_t end) {
+  ModuleFile &module = modules_[number];
+  if (module.file.is_open()) return true;
+  Descriptor file = open_mapped(module.id, module.path, pid, start, end);
+  return file.is_open() && take_descriptor(std::move(file), number) && module.file.is_open();
+}
+
+void ModuleFiles::age(const std::vector<bool> &mapped) {
+  ++windows_;
+  const bool are_many = known() > many_modules_;
+  for (uint32_t i = 0; i < modules_.size(); ++i) {
+    ModuleFile &module = modules_[i];
+    if (i < mapped.size() && mapped[i]) module.last_mapped = windows_;
+    if (module.is_vdso || module.is_waiting || windows_ - module.last_mapped < kWindowsKept)
+      continue;
+    close_file(module);
+    // Frames with its number are drained; no process of the kernel's copy has it without a slot.
+    if (!are_many || module.slot != 0 || module.path.empty()) continue;
+    if (const auto at = by_id_.find(module.id); at != by_id_.end() && at->second == i)
+      by_id_.erase(at);
+    module = ModuleFile{};
+    free_.push_back(i);
+  }
 }
 
 uint32_t ModuleFiles::add_vdso() {
   if (vdso_ != kNone) return vdso_;
-  ModuleFile module;
-  module.path = "[vdso]";
-  module.is_vdso = true;
   vdso_ = static_cast<uint32_t>(modules_.size());
+  modules_.emplace_back();
+  modules_.back().path = "[vdso]";
+  modules_.back().is_vdso = true;
   opened_.push_back(vdso_);
-  modules_.push_back(std::move(module));
   return vdso_;
 }
 

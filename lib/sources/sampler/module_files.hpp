@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,54 +49,86 @@ private:
   int fd_ = -1;
 };
 
-/// Where a run of a file's unwind rows lies. Long tables are cut at the borders of chunks.
-struct RowsPlace {
-  uint64_t from = 0; ///< the ELF addresses that these rows are for: `from` to the next run's
-  uint32_t chunk = 0;
-  uint32_t first = 0;
-  uint32_t count = 0;
+/// What tells whether a file was written anew in its place.
+struct FileStamp {
+  int64_t size = -1; ///< -1: not known
+  int64_t seconds = 0;
+  int64_t nanoseconds = 0;
+
+  bool operator==(const FileStamp &) const = default;
 };
 
-/// A file that is or was mapped for execution. It stays open, so that it can be read when the
-/// process has gone and the path with it.
+/// A file that is or was mapped for execution. It stays open while it is mapped and for two windows
+/// more, so that it can be read when the process has gone and the path with it.
 struct ModuleFile {
   FileId id;
   std::string path; ///< as the process that was seen first has it
   Descriptor file;
+  FileStamp stamp;
   std::vector<CodeSegment> code;
-  std::string build_id;        ///< hexadecimal
-  std::vector<RowsPlace> rows; ///< none: frame pointers only
-  uint64_t row_base = 0;       ///< what the rows' pcs count from, an ELF address
+  std::string build_id; ///< hexadecimal
   bool is_vdso = false;
   bool was_prepared = false; ///< head and rows have been read, or cannot be
+  bool is_waiting = false;   ///< to be prepared
+  bool has_kernel_rows = false;
   uint8_t tries = 0;
+  uint32_t slot = 0;        ///< in the kernel's table of files; 0: none
+  uint32_t last_mapped = 0; ///< when: counted by `age`
 };
 
-/// The files of all processes, each once. A number is the frame's in BPF: it is never reused.
+/// The files of all processes, each once. A number is the frame's in BPF; it is given anew only
+/// when its file has not been mapped for long.
 class ModuleFiles {
 public:
   static constexpr uint32_t kNone = UINT32_MAX;
   static constexpr size_t kMaxModules = size_t{1} << 22; ///< what a frame can name
   static constexpr uint8_t kMaxTries = 4;
-  static constexpr size_t kMaxOpen = 512; ///< the host needs descriptors too
+  /// Of files kept open: the host needs descriptors too.
+  static constexpr size_t kMaxOpen = 512;
+  /// Past so many, those that nobody has mapped for long are forgotten.
+  static constexpr size_t kManyModules = 16384;
+  static constexpr uint32_t kWindowsKept = 2;
+
+  ModuleFiles();
+  ModuleFiles(size_t most_open, size_t many_modules)
+      : most_open_{most_open}, many_modules_{many_modules} {}
 
   /// The number of the file that process `pid` has mapped at `start ... end`; opened when it is
-  /// new.
+  /// new. A file that was written anew since has another number.
   uint32_t add(const FileId &id, std::string_view path, int32_t pid, uint64_t start, uint64_t end);
   uint32_t add_vdso();
 
   ModuleFile &operator[](uint32_t module) { return modules_[module]; }
   const ModuleFile &operator[](uint32_t module) const { return modules_[module]; }
   size_t size() const noexcept { return modules_.size(); }
-  /// Opened since the last call: their heads and rows are to be read.
+  size_t known() const noexcept { return modules_.size() - free_.size(); }
+  size_t open_count() const noexcept { return open_; }
+  /// New, or opened only now, since the last call: what is to be known of them can be read.
   std::vector<uint32_t> take_opened() { return std::exchange(opened_, {}); }
 
+  /// Opens a file again that process `pid` has mapped. False when it cannot be, is another now, or
+  /// too many are open.
+  bool reopen(uint32_t module, int32_t pid, uint64_t start, uint64_t end);
+
+  /// To be called once a window with what is mapped now, by number. Closes files that have not been
+  /// for two windows; of many more, forgets those that have neither rows nor a number in use.
+  void age(const std::vector<bool> &mapped);
+
 private:
-  std::vector<ModuleFile> modules_;
+  bool take_descriptor(Descriptor file, uint32_t number);
+  void close_file(ModuleFile &module);
+  void close_oldest();
+  uint32_t add_new(const FileId &id, std::string_view path, Descriptor file);
+
+  std::deque<ModuleFile> modules_;
   std::unordered_map<FileId, uint32_t, FileIdHash> by_id_;
   std::vector<uint32_t> opened_;
+  std::deque<uint32_t> free_;
   uint32_t vdso_ = kNone;
   size_t open_ = 0;
+  size_t most_open_ = kMaxOpen;
+  size_t many_modules_ = kManyModules;
+  uint32_t windows_ = 0;
 };
 
 /// What unwinding needs of a module's file, at its place in a span as long as the file; all else is

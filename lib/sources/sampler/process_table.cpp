@@ -1,13 +1,17 @@
 #include "sources/sampler/process_table.hpp"
 
+#include "sampler.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <memory>
 #include <unistd.h>
+#include <unordered_set>
 
 namespace profcore::sampler {
 namespace {
@@ -28,12 +32,6 @@ bool read_proc(const std::string &path, std::string &text) {
   }
 }
 
-std::string container_of(int32_t pid) {
-  std::string text;
-  if (!read_proc(fmt::format("/proc/{}/cgroup", pid), text)) return {};
-  return std::string{container_in_cgroups(text)};
-}
-
 template <class Number>
 bool take_number(std::string_view &text, Number &number, int base, char end) {
   const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
@@ -42,17 +40,41 @@ bool take_number(std::string_view &text, Number &number, int base, char end) {
   return true;
 }
 
-/// Whether threads go on although the first one has ended.
-bool has_other_tasks(int32_t pid) {
-  const std::string path = fmt::format("/proc/{}/task", pid);
-  const std::unique_ptr<DIR, int (*)(DIR *)> folder{opendir(path.c_str()), closedir};
-  int tasks = 0;
-  while (folder && tasks < 2) {
-    const dirent *entry = readdir(folder.get());
-    if (entry == nullptr) break;
-    if (entry->d_name[0] != '.') ++tasks;
+/// What /proc/PID/stat says.
+struct ProcStat {
+  std::string comm;
+  uint64_t start_time = 0;
+  uint32_t threads = 1;
+  int32_t parent = 0;
+};
+
+bool read_stat(int32_t pid, ProcStat &stat) {
+  std::string text;
+  if (!read_proc(fmt::format("/proc/{}/stat", pid), text)) return false;
+  const size_t name = text.find('(');
+  const size_t name_end = text.rfind(')'); // the name may hold anything
+  if (name == text.npos || name_end == text.npos || name_end < name) return false;
+  stat.comm = text.substr(name + 1, name_end - name - 1);
+  std::string_view rest{text};
+  rest.remove_prefix(std::min(rest.size(), name_end + 2));
+  uint64_t ticks = 0;
+  for (int field = 3; field <= 22; ++field) {
+    const size_t space = rest.find(' ');
+    if (space == rest.npos) return false;
+    const std::string_view word = rest.substr(0, space);
+    rest.remove_prefix(space + 1);
+    if (field == 4) std::from_chars(word.data(), word.data() + word.size(), stat.parent);
+    if (field == 20) std::from_chars(word.data(), word.data() + word.size(), stat.threads);
+    if (field == 22) std::from_chars(word.data(), word.data() + word.size(), ticks);
   }
-  return tasks > 1;
+  const long hertz = sysconf(_SC_CLK_TCK);
+  if (hertz <= 0) return false;
+  stat.start_time = ticks * (UINT64_C(1000000000) / static_cast<uint64_t>(hertz));
+  return true;
+}
+
+bool is_same_start(uint32_t a, uint32_t b) noexcept {
+  return a == 0 || b == 0 || a - b + SAMPLER_STARTED_TOLERANCE <= 2 * SAMPLER_STARTED_TOLERANCE;
 }
 
 /// Memory that a JIT compiler writes code to: no file whose symbols would help.
@@ -77,22 +99,15 @@ std::vector<int32_t> list_processes() {
   return pids;
 }
 
+uint64_t since_boot() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
 uint64_t start_time_of(int32_t pid) {
-  std::string text;
-  if (!read_proc(fmt::format("/proc/{}/stat", pid), text)) return 0;
-  const size_t name_end = text.rfind(')'); // the name may hold anything
-  if (name_end == text.npos) return 0;
-  std::string_view rest{text};
-  rest.remove_prefix(std::min(rest.size(), name_end + 2));
-  for (int field = 3; field < 22; ++field) {
-    const size_t space = rest.find(' ');
-    if (space == rest.npos) return 0;
-    rest.remove_prefix(space + 1);
-  }
-  uint64_t ticks = 0;
-  if (!take_number(rest, ticks, 10, ' ')) return 0;
-  const long hertz = sysconf(_SC_CLK_TCK);
-  return hertz > 0 ? ticks * (UINT64_C(1000000000) / static_cast<uint64_t>(hertz)) : 0;
+  ProcStat stat;
+  return read_stat(pid, stat) ? stat.start_time : 0;
 }
 
 std::string_view container_in_cgroups(std::string_view text) {
@@ -134,6 +149,19 @@ int32_t namespace_pid_of(int32_t pid) {
   return inner;
 }
 
+namespace {
+
+/// Pieces of memory without a file that lie side by side are one. False when they do not.
+bool extend(Mapping &mapping, const Mapping &next) {
+  if (mapping.module != ModuleFiles::kNone || next.module != ModuleFiles::kNone ||
+      mapping.end != next.start)
+    return false;
+  mapping.end = next.end;
+  return true;
+}
+
+} // namespace
+
 Mapping ProcessTable::make_mapping(int32_t pid, uint64_t start, uint64_t end, uint64_t offset,
                                    const FileId &id, std::string_view path) {
   Mapping mapping{start, end, offset, ModuleFiles::kNone};
@@ -151,6 +179,42 @@ Process *ProcessTable::find(int32_t pid) noexcept {
   return found == processes_.end() ? nullptr : &found->second;
 }
 
+Process *ProcessTable::find(int32_t pid, uint32_t started) noexcept {
+  Process *const process = find(pid);
+  if (process != nullptr && is_same_start(SAMPLER_STARTED(process->start_time), started))
+    return process;
+  for (std::vector<Process> *list : {&former_, &former_before_})
+    for (Process &former : *list)
+      if (former.pid == pid && is_same_start(SAMPLER_STARTED(former.start_time), started))
+        return &former;
+  return nullptr;
+}
+
+const std::string &ProcessTable::container_of(Process &asked) {
+  std::string text;
+  Process *process = &asked;
+  for (int depth = 0; depth < 16 && process != nullptr && !process->has_container; ++depth) {
+    if (!process->has_exited && read_proc(fmt::format("/proc/{}/cgroup", process->pid), text)) {
+      process->container = container_in_cgroups(text);
+      process->has_container = true;
+      break;
+    }
+    process = find(process->parent);
+  }
+  if (process != nullptr && process != &asked) asked.container = process->container;
+  asked.has_container = true;
+  return asked.container;
+}
+
+bool ProcessTable::is_news(int32_t pid, uint64_t time) {
+  Process *process = find(pid);
+  if (process == nullptr) return true;
+  if (time < process->scanned) return false;
+  if (time < process->newest) suspects_.push_back(pid);
+  process->newest = std::max(process->newest, time);
+  return true;
+}
+
 void ProcessTable::changed(Process &process) {
   if (process.is_changed) return;
   process.is_changed = true;
@@ -159,11 +223,15 @@ void ProcessTable::changed(Process &process) {
 
 Process *ProcessTable::scan(int32_t pid) {
   std::string text;
-  if (!read_proc(fmt::format("/proc/{}/maps", pid), text)) return nullptr;
   Process process;
+  process.scanned = since_boot();
+  ProcStat stat;
+  if (!read_stat(pid, stat) || !read_proc(fmt::format("/proc/{}/maps", pid), text)) return nullptr;
   process.pid = pid;
-  process.start_time = start_time_of(pid);
-  if (process.start_time == 0) return nullptr;
+  process.start_time = stat.start_time;
+  process.comm = std::move(stat.comm);
+  process.parent = stat.parent;
+  process.threads = stat.threads;
   std::string_view rest{text};
   while (!rest.empty()) {
     const size_t end_of_line = std::min(rest.find('\n'), rest.size());
@@ -184,14 +252,21 @@ Process *ProcessTable::scan(int32_t pid) {
     std::from_chars(line.data(), line.data() + space, id.inode);
     line.remove_prefix(space);
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-    process.mappings.push_back(make_mapping(pid, start, end, offset, id, line));
+    const Mapping mapping = make_mapping(pid, start, end, offset, id, line);
+    if (!process.mappings.empty() && extend(process.mappings.back(), mapping)) continue;
+    process.mappings.push_back(mapping);
+    if (process.mappings.size() > 2 * kMostMappings) bound(process);
   }
-  process.container = container_of(pid);
-  if (read_proc(fmt::format("/proc/{}/comm", pid), text)) {
-    if (!text.empty() && text.back() == '\n') text.pop_back();
-    process.comm = text;
-  }
+  bound(process);
   Process &kept = processes_[pid];
+  if (kept.pid == pid) {
+    if (is_same_start(SAMPLER_STARTED(kept.start_time), SAMPLER_STARTED(process.start_time))) {
+      process.start_time = kept.start_time;
+    } else {
+      former_.push_back(std::move(kept));
+      recycled_.push_back(pid);
+    }
+  }
   kept = std::move(process);
   kept.is_changed = false;
   changed(kept);
@@ -200,23 +275,53 @@ Process *ProcessTable::scan(int32_t pid) {
 
 /// What is mapped over something takes its place.
 void ProcessTable::map(Process &process, const Mapping &added) {
-  std::vector<Mapping> kept;
-  kept.reserve(process.mappings.size() + 2);
-  for (const Mapping &old : process.mappings) {
-    if (old.end <= added.start || old.start >= added.end) {
-      kept.push_back(old);
-      continue;
+  std::vector<Mapping> &mappings = process.mappings;
+  const auto starts_before = [](const Mapping &one, const Mapping &other) {
+    return one.start < other.start;
+  };
+  const auto after = std::lower_bound(mappings.begin(), mappings.end(), added, starts_before);
+  const bool is_free = (after == mappings.end() || after->start >= added.end) &&
+                       (after == mappings.begin() || std::prev(after)->end <= added.start);
+  if (is_free) {
+    if (after == mappings.begin() || !extend(*std::prev(after), added))
+      mappings.insert(after, added);
+  } else {
+    std::vector<Mapping> kept;
+    kept.reserve(mappings.size() + 2);
+    for (const Mapping &old : mappings) {
+      if (old.end <= added.start || old.start >= added.end) {
+        kept.push_back(old);
+        continue;
+      }
+      if (old.start < added.start) kept.push_back({old.start, added.start, old.offset, old.module});
+      if (old.end > added.end)
+        kept.push_back({added.end, old.end, old.offset + (added.end - old.start), old.module});
     }
-    if (old.start < added.start) kept.push_back({old.start, added.start, old.offset, old.module});
-    if (old.end > added.end)
-      kept.push_back({added.end, old.end, old.offset + (added.end - old.start), old.module});
+    kept.insert(std::lower_bound(kept.begin(), kept.end(), added, starts_before), added);
+    mappings = std::move(kept);
   }
-  const auto at = std::lower_bound(
-      kept.begin(), kept.end(), added,
-      [](const Mapping &one, const Mapping &other) { return one.start < other.start; });
-  kept.insert(at, added);
-  process.mappings = std::move(kept);
   changed(process);
+  if (mappings.size() <= kMostMappings) return;
+  // The kernel does not tell what is unmapped: JIT compilers that come and go add up. What /proc
+  // says is less, or it is cut for good.
+  if (process.scanned + UINT64_C(10000000000) < process.newest) suspects_.push_back(process.pid);
+  bound(process);
+}
+
+/// Leaves a quarter out of too many mappings: small pieces without a file first.
+void ProcessTable::bound(Process &process) {
+  std::vector<Mapping> &mappings = process.mappings;
+  if (mappings.size() <= kMostMappings) return;
+  const auto rank = [](const Mapping &mapping) {
+    return std::pair{mapping.module != ModuleFiles::kNone, mapping.end - mapping.start};
+  };
+  const size_t most = kMostMappings - kMostMappings / 4;
+  cut_mappings_ += mappings.size() - most;
+  std::nth_element(mappings.begin(), mappings.begin() + most, mappings.end(),
+                   [&](const Mapping &a, const Mapping &b) { return rank(a) > rank(b); });
+  mappings.resize(most);
+  std::sort(mappings.begin(), mappings.end(),
+            [](const Mapping &a, const Mapping &b) { return a.start < b.start; });
 }
 
 void ProcessTable::on_mmap(int32_t pid, uint64_t start, uint64_t size, uint64_t offset,
@@ -232,20 +337,25 @@ void ProcessTable::on_mmap(int32_t pid, uint64_t start, uint64_t size, uint64_t 
 
 void ProcessTable::on_fork(int32_t pid, int32_t parent, uint64_t time) {
   // Records of two CPUs may come in the wrong order: then it is known already, from /proc.
-  constexpr uint64_t kTick = 20'000'000;
-  if (const Process *known = find(pid)) {
-    if (!known->has_exited && known->start_time + kTick > time && known->start_time < time + kTick)
+  if (Process *known = find(pid)) {
+    if (!known->has_exited &&
+        is_same_start(SAMPLER_STARTED(known->start_time), SAMPLER_STARTED(time))) {
+      known->parent = parent;
       return;
+    }
     recycled_.push_back(pid);
+    former_.push_back(std::move(*known));
   }
   Process child;
   child.pid = pid;
   child.parent = parent;
   child.start_time = time;
+  child.newest = time;
   if (const Process *from = find(parent)) {
     child.mappings = from->mappings;
     child.comm = from->comm;
     child.container = from->container;
+    child.has_container = from->has_container;
   }
   Process &kept = processes_[pid];
   kept = std::move(child);
@@ -253,31 +363,60 @@ void ProcessTable::on_fork(int32_t pid, int32_t parent, uint64_t time) {
   changed(kept);
 }
 
+void ProcessTable::on_thread(int32_t pid) {
+  if (Process *process = find(pid)) ++process->threads;
+}
+
 void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
   Process *process = find(pid);
   if (process == nullptr) return;
   process->comm = comm;
+  process->is_target = -1;
   if (!is_exec) return;
   process->has_exited = false; // another thread than the first ran it
+  process->first_has_exited = false;
+  process->threads = 1;
   process->mappings.clear();
-  process->container = container_of(pid); // runtimes move a process between its fork and its exec
+  process->has_container = false; // runtimes move a process between its fork and its exec
   changed(*process);
 }
 
-void ProcessTable::on_exit(int32_t pid) {
+/// A process lives as long as one of its threads.
+void ProcessTable::on_exit(int32_t pid, int32_t thread) {
   Process *process = find(pid);
-  if (process == nullptr || process->has_exited || has_other_tasks(pid)) return;
-  process->has_exited = true;
-  exited_.push_back(pid);
-  just_exited_.push_back(pid);
+  if (process == nullptr || process->has_exited) return;
+  if (process->threads > 0) --process->threads;
+  if (thread == pid) process->first_has_exited = true;
+  if (process->threads == 0 && process->first_has_exited) exited(*process);
 }
 
-void ProcessTable::find_gone() {
-  std::vector<int32_t> gone;
+void ProcessTable::exited(Process &process) {
+  process.has_exited = true;
+  exited_.push_back(process.pid);
+  just_exited_.push_back(process.pid);
+}
+
+std::vector<int32_t> ProcessTable::find_gone() {
+  const std::vector<int32_t> listed = list_processes();
+  if (listed.empty()) return listed; // no /proc to be read: nothing is known
+  const std::unordered_set<int32_t> here{listed.begin(), listed.end()};
+  for (auto &[pid, process] : processes_)
+    if (!process.has_exited && !here.contains(pid)) exited(process);
+  return listed;
+}
+
+std::vector<bool> ProcessTable::mapped_modules(bool with_exited) const {
+  std::vector<bool> mapped(files_.size());
+  const auto mark = [&](const Process &process) {
+    for (const Mapping &mapping : process.mappings)
+      if (mapping.module < mapped.size()) mapped[mapping.module] = true;
+  };
   for (const auto &[pid, process] : processes_)
-    if (!process.has_exited && access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0)
-      gone.push_back(pid);
-  for (const int32_t pid : gone) on_exit(pid);
+    if (with_exited || !process.has_exited) mark(process);
+  if (!with_exited) return mapped;
+  for (const std::vector<Process> *list : {&former_, &former_before_})
+    for (const Process &process : *list) mark(process);
+  return mapped;
 }
 
 std::vector<int32_t> ProcessTable::take_exited() {
@@ -302,6 +441,8 @@ void ProcessTable::forget_exited(std::vector<int32_t> &forgotten) {
   }
   exited_before_ = std::move(exited_);
   exited_.clear();
+  former_before_ = std::move(former_);
+  former_.clear();
 }
 
 std::vector<int32_t> ProcessTable::take_changed() {

@@ -1,46 +1,79 @@
 #pragma once
 
-#include "sources/sampler/module_files.hpp"
+#include "base/pod_vector.hpp"
+#include "sources/sampler/unwind_table.hpp"
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
-struct unwind_row;
+struct sampler_file;
 
 namespace profcore::sampler {
 
-/// Unwind rows of files, where the BPF program reads them: chunks of SAMPLER_CHUNK_ROWS rows, each
-/// an array map that is mapped here and filled by copying. They are made when they are needed and
-/// their sum is bounded; a long table is cut where a chunk ends. A file that does not fit goes
-/// without rows.
+/// Where chunks of SAMPLER_CHUNK_SLOTS slots come from.
+class RowMemory {
+public:
+  virtual ~RowMemory() = default;
+  /// Memory of chunk `number`; null when there is none to be had.
+  virtual unwind_row *add(uint32_t number) = 0;
+  virtual void remove(uint32_t number) = 0;
+};
+
+/// A table's rows by place in the file instead of by address, as mappings tell it, up to `end`.
+/// Only what lies in the first four gigabytes of the file.
+struct FileRows {
+  PodVector<unwind_row> rows;
+  uint32_t end = 0;
+};
+FileRows rows_by_file_offset(const UnwindTable &table);
+
+/// Unwind rows of files, where the BPF program reads them: chunks that are made when they are
+/// needed and go when they are empty. Their number is bounded. How rows lie in them:
+/// bpf/row_index.h.
 class RowPool {
 public:
-  /// `outer` is the map of chunks, which takes `most_chunks`; it stays the caller's.
-  RowPool(int outer, uint32_t most_chunks) : outer_{outer}, most_chunks_{most_chunks} {}
-  RowPool(const RowPool &) = delete;
-  RowPool &operator=(const RowPool &) = delete;
-  ~RowPool();
+  /// Slots of a chunk that belong to a file.
+  struct Run {
+    uint32_t chunk = 0;
+    uint32_t first = 0;
+    uint32_t slots = 0;
+    uint32_t rows = 0;
+  };
 
-  /// False when there is no room: the budget is used up or the kernel gives no memory.
-  bool place(std::span<const unwind_row> rows, uint64_t base, std::vector<RowsPlace> &places);
+  RowPool(RowMemory &memory, uint32_t most_chunks);
+
+  /// All of a file's rows or none, since half a table would end walks where they need not: false
+  /// when there is no room. Fills the places of `file` and the runs that were taken.
+  bool place(const FileRows &rows, sampler_file &file, std::vector<Run> &runs);
+  /// Gives slots back. Whoever still reads them reads other rows soon.
+  void remove(std::vector<Run> &runs);
 
   uint64_t bytes() const noexcept;
   uint64_t rows_used() const noexcept { return rows_used_; }
+  /// Room for more, new chunks included; it may be in pieces.
+  uint64_t free_slots() const noexcept { return free_slots_; }
 
 private:
   struct Chunk {
-    Descriptor map;
-    unwind_row *rows = nullptr;
-    uint32_t used = 0;
+    unwind_row *slots = nullptr;       ///< null: not made
+    std::map<uint32_t, uint32_t> free; ///< first slot and number of slots, never side by side
+  };
+  struct Room {
+    uint32_t chunk, first, slots;
   };
 
+  Room find_room(uint64_t wanted);
   bool add_chunk();
+  void take(const Room &room, uint32_t slots);
+  void give_back(const Run &run);
 
-  int outer_;
-  uint32_t most_chunks_;
-  uint64_t rows_used_ = 0;
+  RowMemory &memory_;
   std::vector<Chunk> chunks_;
+  uint64_t rows_used_ = 0;
+  uint64_t free_slots_;
+  std::vector<uint32_t> words_;
 };
 
 } // namespace profcore::sampler

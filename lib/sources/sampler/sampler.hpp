@@ -36,13 +36,15 @@ struct Stats {
   uint64_t unregistered = 0; ///< samples of processes not known yet: walked by frame pointers
   uint64_t truncated = 0;    ///< samples with more frames than are kept
   uint64_t lost_records = 0; ///< of the side-band
-  uint64_t cut_registrations = 0;    ///< more mappings than the kernel's copy holds
+  uint64_t rescans = 0;      ///< processes read from /proc again, after lost or late records
+  uint64_t cut_registrations = 0;    ///< mappings that found no room in the tables of a process
   uint64_t failed_registrations = 0; ///< the kernel had no room for a process
   uint64_t bpf_nanoseconds = 0;
   uint64_t own_cpu_nanoseconds = 0; ///< of the calls of this sampler
   uint64_t row_bytes = 0;           ///< kernel memory of unwind rows
   uint64_t rows = 0;
   uint64_t files_without_rows = 0; ///< over the budget, or without call frame information
+  uint64_t evicted_rows = 0;       ///< files whose rows made room for those of others
   uint64_t processes = 0;
   uint64_t modules = 0;
   uint64_t stops[16] = {}; ///< samples by enum unwind_stop

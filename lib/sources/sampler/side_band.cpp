@@ -69,7 +69,7 @@ SideBand::SideBand(int cpus, size_t pages_per_cpu) {
   attr.task = 1;
   attr.exclude_kernel = 0;
   attr.use_clockid = 1;
-  attr.clockid = CLOCK_MONOTONIC;
+  attr.clockid = CLOCK_BOOTTIME; // as start times in /proc
   attr.watermark = 1;
   attr.wakeup_watermark = 1;
   for (int cpu = 0; cpu < cpus; ++cpu) {
@@ -84,30 +84,50 @@ SideBand::SideBand(int cpus, size_t pages_per_cpu) {
   }
 }
 
-uint64_t SideBand::apply(ProcessTable &processes) {
-  uint64_t lost = 0;
+void SideBand::keep(uint64_t time, std::span<const uint8_t> record) {
+  events_.push_back({time, bytes_.size()});
+  bytes_.resize(bytes_.size() + (record.size() + 7) / 8);
+  std::memcpy(&bytes_[events_.back().offset], record.data(), record.size());
+}
+
+SideBand::Applied SideBand::apply(ProcessTable &processes) {
+  constexpr uint64_t kUnderWay = 20000; // nanoseconds between a record's time and its being there
+  Applied applied;
+  const uint64_t until = since_boot() - kUnderWay;
+  std::swap(bytes_, bytes_before_);
+  std::swap(events_, events_before_);
   bytes_.clear();
   events_.clear();
+  const auto *before = reinterpret_cast<const uint8_t *>(bytes_before_.data());
+  for (const Event &event : events_before_) {
+    const uint8_t *record = before + 8 * event.offset;
+    perf_event_header header;
+    std::memcpy(&header, record, sizeof header);
+    keep(event.time, {record, header.size});
+  }
   for (PerfRing &ring : rings_)
     ring.read([&](const perf_event_header &header, std::span<const uint8_t> record) {
       if (record.size() < sizeof header + sizeof(Trailer)) return;
       Trailer trailer;
       std::memcpy(&trailer, record.data() + record.size() - sizeof trailer, sizeof trailer);
-      events_.push_back({trailer.time, bytes_.size()});
-      bytes_.resize(bytes_.size() + (record.size() + 7) / 8);
-      std::memcpy(&bytes_[events_.back().offset], record.data(), record.size());
+      keep(trailer.time, record);
     });
   std::stable_sort(events_.begin(), events_.end(),
                    [](const Event &a, const Event &b) { return a.time < b.time; });
-  for (const Event &event : events_) {
+  size_t done = 0;
+  for (; done < events_.size() && events_[done].time <= until; ++done) {
+    const Event &event = events_[done];
     const auto *bytes = reinterpret_cast<const uint8_t *>(&bytes_[event.offset]);
     perf_event_header header;
     std::memcpy(&header, bytes, sizeof header);
     const size_t size = header.size;
+    const auto is_news = [&](uint32_t pid) {
+      return processes.is_news(static_cast<int32_t>(pid), event.time);
+    };
     switch (header.type) {
     case PERF_RECORD_MMAP2: {
       MmapRecord record;
-      if (!read_as(bytes, size, record)) break;
+      if (!read_as(bytes, size, record) || !is_news(record.pid)) break;
       processes.on_mmap(static_cast<int32_t>(record.pid), record.start, record.size, record.offset,
                         {record.major, record.minor, record.inode},
                         text_behind(bytes, size, sizeof record));
@@ -115,34 +135,40 @@ uint64_t SideBand::apply(ProcessTable &processes) {
     }
     case PERF_RECORD_COMM: {
       CommRecord record;
-      if (!read_as(bytes, size, record) || record.pid != record.tid) break;
+      if (!read_as(bytes, size, record) || record.pid != record.tid || !is_news(record.pid)) break;
       processes.on_comm(static_cast<int32_t>(record.pid), text_behind(bytes, size, sizeof record),
                         (header.misc & PERF_RECORD_MISC_COMM_EXEC) != 0);
       break;
     }
     case PERF_RECORD_FORK: {
       TaskRecord record;
-      if (!read_as(bytes, size, record) || record.pid == record.parent_pid) break; // a thread
-      processes.on_fork(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.parent_pid),
-                        record.time);
+      if (!read_as(bytes, size, record)) break;
+      if (record.pid != record.parent_pid)
+        processes.on_fork(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.parent_pid),
+                          record.time);
+      else if (is_news(record.pid))
+        processes.on_thread(static_cast<int32_t>(record.pid));
       break;
     }
     case PERF_RECORD_EXIT: {
       TaskRecord record;
-      if (!read_as(bytes, size, record) || record.pid != record.tid) break;
-      processes.on_exit(static_cast<int32_t>(record.pid));
+      if (!read_as(bytes, size, record) || !is_news(record.pid)) break;
+      processes.on_exit(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.tid));
       break;
     }
     case PERF_RECORD_LOST: {
       LostRecord record;
-      if (read_as(bytes, size, record)) lost += record.lost;
+      if (read_as(bytes, size, record)) applied.lost += record.lost;
       break;
     }
     default:
       break;
     }
   }
-  return lost;
+  events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(done));
+  applied.records = done;
+  applied.has_more = !events_.empty();
+  return applied;
 }
 
 } // namespace profcore::sampler

@@ -9,14 +9,21 @@
 namespace profcore::sampler {
 
 /// What the kernel tells of processes as it happens: new mappings, forks, programs run, exits; one
-/// ring per CPU. Records of different CPUs are put in order by their time before they are applied.
+/// ring per CPU. Records of different CPUs are put in order by their time before they are applied;
+/// those of the last microseconds wait, since older ones of another CPU may not be there yet.
 class SideBand {
 public:
+  struct Applied {
+    uint64_t lost = 0;     ///< records that the kernel had no room for
+    size_t records = 0;    ///< that were applied
+    bool has_more = false; ///< some wait for the next call
+  };
+
   /// For all processes of the host, which wants CAP_PERFMON. Throws Error.
   explicit SideBand(int cpus, size_t pages_per_cpu);
 
-  /// Applies all that is there. Returns how many records the kernel had no room for since.
-  uint64_t apply(ProcessTable &processes);
+  /// Applies what is there.
+  Applied apply(ProcessTable &processes);
 
   const std::vector<PerfRing> &rings() const noexcept { return rings_; }
 
@@ -26,9 +33,13 @@ private:
     size_t offset; ///< in `bytes_`
   };
 
+  void keep(uint64_t time, std::span<const uint8_t> record);
+
   std::vector<PerfRing> rings_;
   std::vector<uint64_t> bytes_; ///< records, copied out so that rings are free again
   std::vector<Event> events_;
+  std::vector<uint64_t> bytes_before_;
+  std::vector<Event> events_before_;
 };
 
 } // namespace profcore::sampler

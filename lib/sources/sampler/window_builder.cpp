@@ -64,9 +64,8 @@ void StackStore::clear() {
   stacks_.clear();
 }
 
-WindowBuilder::WindowBuilder(const Options &options, const ModuleFiles &files,
-                             ProcessTable &processes, const StackStore &stacks, uint64_t period_ns,
-                             std::string_view event)
+WindowBuilder::WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
+                             const StackStore &stacks, uint64_t period_ns, std::string_view event)
     : options_{options}, files_{files}, processes_{processes}, stacks_{stacks},
       period_ns_{static_cast<int64_t>(period_ns)} {
   Profile &profile = window_.profile;
@@ -90,10 +89,15 @@ ModuleId WindowBuilder::add_module(const Module &module, ModuleOrigin origin) {
   return id;
 }
 
-ModuleId WindowBuilder::module_of_file(uint32_t file) {
+ModuleId WindowBuilder::module_of_file(uint32_t file, const Owner &owner) {
   const auto known = file_modules_.find(file);
   if (known != file_modules_.end()) return known->second;
   const ModuleFile &from = files_[file];
+  if (!from.file.is_open() && owner.process != nullptr) // too many are open: for this window only
+    for (const Mapping &mapping : owner.process->mappings)
+      if (mapping.module == file &&
+          files_.reopen(file, owner.process->pid, mapping.start, mapping.end))
+        break;
   Module module;
   module.path = window_.profile.intern(from.path);
   module.build_id = window_.profile.intern(from.build_id);
@@ -109,13 +113,14 @@ ModuleId WindowBuilder::module_of_file(uint32_t file) {
   return id;
 }
 
-ModuleId WindowBuilder::jit_module_of(int32_t pid) {
-  const auto known = jit_modules_.find(pid);
+ModuleId WindowBuilder::jit_module_of(const Owner &owner) {
+  const int32_t pid = owner.pid;
+  const auto known = jit_modules_.find(owner.identity());
   if (known != jit_modules_.end()) return known->second;
   ModuleOrigin origin;
   origin.pid = pid;
   origin.namespace_pid = namespace_pid_of(pid);
-  if (const Process *process = processes_.find(pid)) origin.start_time = process->start_time;
+  if (owner.process != nullptr) origin.start_time = owner.process->start_time;
   Module module;
   origin.path = fmt::format("/tmp/perf-{}.map", origin.namespace_pid);
   module.path = window_.profile.intern(origin.path);
@@ -124,13 +129,18 @@ ModuleId WindowBuilder::jit_module_of(int32_t pid) {
   module.build_id = window_.profile.intern(
       origin.namespace_pid == pid ? std::string{} : fmt::format("pid-{}", pid));
   const ModuleId id = add_module(module, std::move(origin));
-  jit_modules_.emplace(pid, id);
+  jit_modules_.emplace(owner.identity(), id);
   return id;
 }
 
-LocationId WindowBuilder::user_frame(uint64_t frame, int32_t pid) {
+WindowBuilder::Owner WindowBuilder::owner_of(const sampler_key &key) {
+  const auto pid = static_cast<int32_t>(key.tgid);
+  return {pid, key.started, processes_.find(pid, key.started)};
+}
+
+LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
   const bool in_module = (frame & SAMPLER_FRAME_IN_MODULE) != 0;
-  const std::pair<uint64_t, uint64_t> key{frame, in_module ? 0 : static_cast<uint64_t>(pid)};
+  const std::pair<uint64_t, uint64_t> key{frame, in_module ? 0 : owner.identity()};
   const auto known = locations_.find(key);
   if (known != locations_.end()) return known->second;
   Location location;
@@ -141,13 +151,13 @@ LocationId WindowBuilder::user_frame(uint64_t frame, int32_t pid) {
   if (in_module) {
     file = static_cast<uint32_t>(frame >> SAMPLER_FRAME_OFFSET_BITS & SAMPLER_FRAME_MODULE_MASK);
     location.address = frame & SAMPLER_FRAME_OFFSET_MASK;
-  } else if (const Process *process = processes_.find(pid)) {
+  } else if (owner.process != nullptr) {
     location.reason = UnnamedReason::kNoModule;
-    for (const Mapping &mapping : process->mappings) {
+    for (const Mapping &mapping : owner.process->mappings) {
       if (frame < mapping.start || frame >= mapping.end) continue;
       file = mapping.module;
       if (file == ModuleFiles::kNone) { // anonymous: a JIT compiler's
-        location.module = jit_module_of(pid);
+        location.module = jit_module_of(owner);
         location.reason = UnnamedReason::kNotAttempted;
       } else {
         location.address = frame - mapping.start + mapping.offset;
@@ -156,7 +166,7 @@ LocationId WindowBuilder::user_frame(uint64_t frame, int32_t pid) {
     }
   }
   if (file != ModuleFiles::kNone && file < files_.size()) {
-    location.module = module_of_file(file);
+    location.module = module_of_file(file, owner);
     location.reason = UnnamedReason::kNotAttempted;
     if (files_[file].path.find(".so") != std::string::npos) location.kind = FrameKind::kLibrary;
   }
@@ -188,15 +198,15 @@ LocationId WindowBuilder::kernel_frame(uint64_t address) {
 }
 
 StackId WindowBuilder::stack_of(const sampler_key &key) {
-  const std::pair<uint64_t, uint64_t> identity{key.stack, key.tgid};
+  const Owner owner = owner_of(key);
+  const std::pair<uint64_t, uint64_t> identity{key.stack, owner.identity()};
   const auto known = made_stacks_.find(identity);
   if (known != made_stacks_.end()) return known->second;
   StackTrie &trie = window_.profile.stacks;
   StackId stack = 0;
   if (const StackStore::Stack *found = stacks_.find(key.stack)) {
     const std::span<const uint64_t> frames = stacks_.frames(*found);
-    for (size_t i = found->user; i-- > 0;)
-      stack = trie.child(stack, user_frame(frames[i], static_cast<int32_t>(key.tgid)));
+    for (size_t i = found->user; i-- > 0;) stack = trie.child(stack, user_frame(frames[i], owner));
     for (size_t i = found->kernel; i-- > 0;) {
       // A return address may be the first of the next function: the call is before it.
       const uint64_t address = frames[size_t{found->user} + i];
@@ -224,8 +234,10 @@ LabelSetId WindowBuilder::labels_of(const sampler_key &key, const sampler_count 
   };
   text("process", comm_of(count.process_comm));
   number("pid", key.tgid);
-  if (const Process *process = processes_.find(static_cast<int32_t>(key.tgid)))
-    if (!process->container.empty()) text("container", process->container);
+  if (Process *process = owner_of(key).process) {
+    const std::string &container = processes_.container_of(*process);
+    if (!container.empty()) text("container", container);
+  }
   if (options_.per_thread) {
     text("thread", comm_of(count.comm));
     number("tid", key.tid);

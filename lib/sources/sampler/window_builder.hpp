@@ -39,7 +39,7 @@ private:
 /// Makes a profile of what was counted.
 class WindowBuilder {
 public:
-  WindowBuilder(const Options &options, const ModuleFiles &files, ProcessTable &processes,
+  WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
                 const StackStore &stacks, uint64_t period_ns, std::string_view event);
 
   /// False when the stack did not arrive: a frame says so in its place.
@@ -47,11 +47,23 @@ public:
   Window finish(int64_t start_ns, int64_t duration_ns);
 
 private:
+  /// Whose a sample is: an id, and which of the processes that had it.
+  struct Owner {
+    int32_t pid = 0;
+    uint32_t started = 0;
+    Process *process = nullptr; ///< null: not known any more
+
+    uint64_t identity() const noexcept {
+      return uint64_t{started} << 32 | static_cast<uint32_t>(pid);
+    }
+  };
+
+  Owner owner_of(const sampler_key &key);
   StackId stack_of(const sampler_key &key);
-  LocationId user_frame(uint64_t frame, int32_t pid);
+  LocationId user_frame(uint64_t frame, const Owner &owner);
   LocationId kernel_frame(uint64_t address);
-  ModuleId module_of_file(uint32_t file);
-  ModuleId jit_module_of(int32_t pid);
+  ModuleId module_of_file(uint32_t file, const Owner &owner);
+  ModuleId jit_module_of(const Owner &owner);
   ModuleId add_module(const Module &module, ModuleOrigin origin);
   LabelSetId labels_of(const sampler_key &key, const sampler_count &count);
 
@@ -62,13 +74,13 @@ private:
   };
 
   const Options &options_;
-  const ModuleFiles &files_;
+  ModuleFiles &files_;
   ProcessTable &processes_;
   const StackStore &stacks_;
   Window window_;
   int64_t period_ns_;
   std::unordered_map<uint32_t, ModuleId> file_modules_;
-  std::unordered_map<int32_t, ModuleId> jit_modules_;
+  std::unordered_map<uint64_t, ModuleId> jit_modules_;
   std::unordered_map<std::pair<uint64_t, uint64_t>, LocationId, PairHash> locations_;
   std::unordered_map<std::pair<uint64_t, uint64_t>, StackId, PairHash> made_stacks_;
   ModuleId kernel_module_ = 0;
