@@ -109,7 +109,7 @@ def whole(stats, least=1.0):
 def shares(live):
     """Known shares of functions and threads, complete stacks, nothing lost."""
     program = live.compile("shares.c")
-    stats, stacks = live.record("--per-thread", "-F", 499, command=[program, 4])
+    stats, stacks = live.record("--per-thread", "-F", 997, command=[program, 2])
     whole(stats, 0.995)  # a tick in the first millisecond may come before the program's mappings are known
     expect(stats["lost"] == 0, "samples were lost")
     total = sum(stacks.values())
@@ -139,16 +139,25 @@ def in_signal(live):
     expect(through > 0.9 * total, f"{through} of {total} through the handler: {sorted(stacks)[:3]}")
 
 
+def cpu_time(pid):
+    """User and system time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def whole_host(live):
-    """Every process; every sample accounted for; the kernel named."""
+    """Every process; every sample accounted for; as much of a busy one as it has run."""
     program = live.compile("shares.c")
-    worker = subprocess.Popen([program, "5"])
-    stats, stacks = live.record("--all", "-d", 3)
+    worker = subprocess.Popen([program, "60"])
+    before = cpu_time(worker.pid)
+    stats, _ = live.record("--all", "-d", 3)
+    used = cpu_time(worker.pid) - before
+    worker.kill()
     worker.wait()
     whole(stats, 0.8)
-    ours = live.stacks(live.folder / "out.pb.gz", "--tagfocus", "process=^shares$")
-    total = sum(stacks.values())
-    expect(sum(ours.values()) > 0.3 * total, f"{sum(ours.values())} of {total} in the busy process")
+    ours = sum(live.stacks(live.folder / "out.pb.gz", "--tagfocus", "process=^shares$").values()) / 1e9
+    # It also ran while the recorder started and wrote.
+    expect(0.5 * used < ours < 1.1 * used, f"{ours:.2f} s of the {used:.2f} s that the busy process ran")
 
 
 def name_rule(live):
@@ -156,16 +165,18 @@ def name_rule(live):
     program = live.compile("shares.c")
     renamed = live.folder / "chosen-one"
     shutil.copy(program, renamed)
-    other = subprocess.Popen([program, "5"])
+    other = subprocess.Popen([program, "60"])
     out = live.folder / "name.pb.gz"
-    recording = subprocess.Popen([live.tool, "record", "--name", "^chosen", "-d", "4", "-q", "-o", out])
-    time.sleep(1)
-    subprocess.run([renamed, "2"], check=True)
+    recording = subprocess.Popen([live.tool, "record", "--name", "^chosen", "-q", "-o", out])
+    time.sleep(1.5)
+    subprocess.run([renamed, "0.75"], check=True)  # seconds in each of two threads
+    recording.send_signal(signal.SIGINT)
     recording.wait()
+    other.kill()
     other.wait()
     everything = sum(live.stacks(out).values())
     chosen = sum(live.stacks(out, "--tagfocus", "process=^chosen-one$").values())
-    expect(everything > 0.5e9, f"the process that started later was not sampled: {everything}")
+    expect(abs(everything / 1.5e9 - 1) < 0.1, f"{everything / 1e9:.2f} s of 1.5 s that the chosen one ran")
     expect(chosen == everything, f"others were sampled: {chosen} of {everything}")
 
 
@@ -180,16 +191,17 @@ def cgroup(live):
     except OSError as error:
         raise Skip(f"no cgroup can be made: {error}") from error
     program = live.compile("shares.c")
-    other = subprocess.Popen([program, "4"])
+    other = subprocess.Popen([program, "60"])
+    inside = subprocess.Popen(["sh", "-c", f"echo $$ > {folder}/cgroup.procs; exec {program} 60"])
     try:
-        inside = subprocess.Popen(["sh", "-c", f"echo $$ > {folder}/cgroup.procs; exec {program} 4"])
         stats, stacks = live.record("--cgroup", folder, "-d", 3)
         ours = live.stacks(live.folder / "out.pb.gz", "--tagfocus", f"pid={inside.pid}:{inside.pid}")
-        inside.wait()
         expect(stats["taken"] > 50, f"too few samples: {stats['text']}")
         expect(sum(ours.values()) > 0.95 * sum(stacks.values()), f"{ours} of {stacks}")
     finally:
-        other.wait()
+        for program in (inside, other):
+            program.kill()
+            program.wait()
         folder.rmdir()
 
 

@@ -17,7 +17,7 @@ def compile_program(name, folder, *flags):
 
 
 def busy(folder, seconds):
-    """Two threads at work, 14 to 18 frames deep."""
+    """Two threads at work, 14 to 18 frames deep; each uses so many seconds of CPU time."""
     return [compile_program("shares.c", folder), str(seconds)]
 
 

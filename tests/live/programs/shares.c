@@ -1,15 +1,16 @@
 /* Known shares: `heavy` takes three quarters of the time, `light` one, in two threads each, and both
- * below ten frames without a frame pointer. Usage: shares SECONDS */
+ * below ten frames without a frame pointer. Each thread uses so many seconds of CPU time, however busy the machine is.
+ * Usage: shares SECONDS */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
-static double end;
+static double seconds = 3;
 
-static double now(void) {
+static double used(void) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
@@ -39,13 +40,13 @@ NOINLINE uint64_t level(int depth) {
   return hash;
 }
 static void *work(void *unused) {
-  while (now() < end) level(8);
+  while (used() < seconds) level(8);
   return unused;
 }
 
 int main(int argc, char **argv) {
   pthread_t other;
-  end = now() + (argc > 1 ? atof(argv[1]) : 3);
+  if (argc > 1) seconds = atof(argv[1]);
   pthread_create(&other, NULL, work, NULL);
   work(NULL);
   pthread_join(other, NULL);
