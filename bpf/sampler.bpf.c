@@ -55,13 +55,6 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct sampler_stack);
-} scratch SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, SAMPLER_COUNTERS + SAMPLER_STOPS);
   __type(key, __u32);
   __type(value, __u64);
@@ -80,16 +73,10 @@ static __always_inline __u64 mix(__u64 hash, __u64 frame) {
 
 #include "unwind_user.h"
 
-struct hashing {
-  const struct sampler_stack *stack;
-  __u64 hash;
-  __u32 at;
-  __u32 zero;
-};
-static long hash_frame(__u32 i, void *given) {
-  struct hashing *hashing = given;
-  if (hashing->at >= 2 * SAMPLER_MAX_FRAMES) return 1;
-  hashing->hash = mix(hashing->hash, hashing->stack->frames[hashing->at++]);
+static long hash_kernel_frame(__u32 i, void *given) {
+  struct working *working = *(struct working **)given;
+  if (working->hashed >= 2 * SAMPLER_MAX_FRAMES) return 1;
+  working->hash = mix(working->hash, working->stack.frames[working->hashed++]);
   return 0;
 }
 
@@ -141,8 +128,9 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   if (per_cpu) key.cpu = bpf_get_smp_processor_id();
 
   __u32 zero = 0;
-  struct sampler_stack *stack = bpf_map_lookup_elem(&scratch, &zero);
-  if (!stack) return 0;
+  struct working *working = bpf_map_lookup_elem(&scratch, &zero);
+  if (!working) return 0;
+  struct sampler_stack *stack = &working->stack;
   struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
   __u64 began = bpf_ktime_get_ns();
   __u32 at_window = window;
@@ -151,13 +139,13 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->stop = 0;
   stack->kernel_frames = 0;
   stack->user_frames = 0;
-  stack->hash = 0;
+  working->hash = 0;
   key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
 
   __u32 user_frames = 0;
   /* Kernel threads have no user stack, tasks that exit none any more. */
   if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
-    user_frames = unwind_user(ctx, task, &key, stack);
+    user_frames = unwind_user(ctx, task, &key, working);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {
     user_frames = 0;
@@ -171,10 +159,10 @@ int take_sample(struct bpf_perf_event_data *ctx) {
     long bytes = bpf_get_stack(ctx, &stack->frames[user_frames], SAMPLER_MAX_FRAMES * 8, 0);
     if (bytes > 0) stack->kernel_frames = bytes / 8;
   }
-  struct hashing hashing = {.stack = stack, .hash = stack->hash, .at = user_frames};
-  hashing.hash = mix(hashing.hash, stack->stop | user_frames << 8);
-  bpf_loop(stack->kernel_frames, hash_frame, &hashing, 0);
-  key.stack = stack->hash = hashing.hash;
+  working->hash = mix(working->hash, stack->stop | user_frames << 8);
+  working->hashed = user_frames;
+  bpf_loop(stack->kernel_frames, hash_kernel_frame, &working, 0);
+  key.stack = stack->hash = working->hash;
 
   if (at_window & 1)
     count_sample(&counts_odd, &key, task, stack);

@@ -16,6 +16,23 @@
 #define UNWIND_SEARCH_STEPS 8 /* SAMPLER_PAGE_ROWS */
 #include "unwind_step.h"
 
+/* A sample while it is made. */
+struct working {
+  struct unwind_state state;
+  __u64 hash;
+  __u32 frames; /* of the user stack so far */
+  __u32 stop;
+  __u32 mapping; /* of the frame before: most often of this one too */
+  __u32 hashed;
+  struct sampler_stack stack;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct working);
+} scratch SEC(".maps");
+
 /* Unwind rows, in chunks that are made when they are needed. A chunk is one value, so that a search
  * is arithmetic on a pointer instead of a look-up a step. */
 struct chunk_map {
@@ -49,6 +66,14 @@ struct {
   __type(value, struct sampler_process);
 } processes SEC(".maps");
 
+/* Zeros: no mappings. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct sampler_process);
+} no_process SEC(".maps");
+
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -61,17 +86,16 @@ static __always_inline int is_user_address(__u64 address) {
   return (__s64)address >= 0;
 }
 
-/* Pointers that were checked once: a look-up for each frame would cost as much as the frame. */
+/* What the callback of a loop is given: pointers that were checked once, since a look-up for each
+ * frame would cost as much as the frame. All that changes from frame to frame is in `working`, in a
+ * map: on the stack the verifier would follow its values from one turn to the next. */
 struct walk {
-  struct unwind_state state;
-  struct sampler_stack *stack;
+  struct working *working;
   struct sampler_process *process;
-  struct sampler_large_process *large;
-  __u64 hash;
-  __u32 frames;
-  __u32 stop;
-  __u32 mapping; /* of the frame before: most often of this one too */
-  __u32 zero;
+};
+struct large_walk {
+  struct working *working;
+  struct sampler_large_process *process;
 };
 
 static __always_inline int is_inside(const struct sampler_mapping *mapping, __u64 address) {
@@ -113,20 +137,16 @@ static __always_inline const struct unwind_row *find_row(const struct sampler_fi
   return unwind_find_row(rows, word & (SAMPLER_CHUNK_SLOTS - 1), word >> 19, (__u32)offset);
 }
 
-static long step_frame(__u32 i, void *given) {
-  struct walk *walk = given;
-  if (walk->frames >= SAMPLER_MAX_FRAMES) {
-    walk->stop = UNWIND_DEPTH;
+static __always_inline long step_frame(struct working *working, struct sampler_mapping *mappings,
+                                       const __u32 room) {
+  if (working->frames >= SAMPLER_MAX_FRAMES) {
+    working->stop = UNWIND_DEPTH;
     return 1;
   }
-  const __u64 pc = unwind_lookup_pc(&walk->state);
+  const __u64 pc = unwind_lookup_pc(&working->state);
   __u64 frame = pc;
-  struct sampler_mapping *mapping = 0;
   const struct unwind_row *row = 0;
-  if (walk->large)
-    mapping = find_mapping(walk->large->mappings, SAMPLER_MAX_MAPPINGS, pc, &walk->mapping);
-  else if (walk->process)
-    mapping = find_mapping(walk->process->mappings, SAMPLER_FEW_MAPPINGS, pc, &walk->mapping);
+  struct sampler_mapping *mapping = find_mapping(mappings, room, pc, &working->mapping);
   if (mapping) {
     const __u32 number = mapping->file;
     const struct sampler_file *file = bpf_map_lookup_elem(&files, &number);
@@ -137,70 +157,90 @@ static long step_frame(__u32 i, void *given) {
       row = find_row(file, offset);
     }
   }
-  walk->stack->frames[walk->frames++ & 127] = frame;
-  walk->hash = mix(walk->hash, frame);
-  walk->stop = unwind_step(&walk->state, row, 0);
-  return walk->stop != UNWIND_OK;
+  working->stack.frames[working->frames++ & 127] = frame;
+  working->hash = mix(working->hash, frame);
+  working->stop = unwind_step(&working->state, row, 0);
+  return working->stop != UNWIND_OK;
+}
+static long step_of_few(__u32 i, void *given) {
+  struct walk *walk = given;
+  return step_frame(walk->working, walk->process->mappings, SAMPLER_FEW_MAPPINGS);
+}
+static long step_of_large(__u32 i, void *given) {
+  struct large_walk *walk = given;
+  return step_frame(walk->working, walk->process->mappings, SAMPLER_MAX_MAPPINGS);
 }
 
 static __always_inline int is_same_start(__u32 a, __u32 b) {
   return !a || !b || a - b + SAMPLER_STARTED_TOLERANCE <= 2 * SAMPLER_STARTED_TOLERANCE;
 }
 
-/* What is known of the task's process. One that was just forked still is what its parent is: it has
- * the same memory layout, stack and all, until it runs another program. */
-static __always_inline struct sampler_process *
-known_process(struct task_struct *task, struct walk *walk, __u32 tgid, __u32 started) {
-  struct sampler_process *process = bpf_map_lookup_elem(&processes, &tgid);
-  if (process && !is_same_start(process->started, started)) process = 0;
-  if (!process) {
-    struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
-    if (BPF_CORE_READ(parent, mm, start_stack) != BPF_CORE_READ(task, mm, start_stack) ||
-        BPF_CORE_READ(parent, mm, start_code) != BPF_CORE_READ(task, mm, start_code))
-      return 0;
-    tgid = BPF_CORE_READ(parent, tgid);
-    process = bpf_map_lookup_elem(&processes, &tgid);
+/* The id under which the task's process is known. One that was just forked still is what its parent
+ * is: it has the same memory layout, stack and all, until it runs another program. */
+static __always_inline __u32 known_as(struct task_struct *task, const struct sampler_key *key) {
+  const struct sampler_process *process = bpf_map_lookup_elem(&processes, &key->tgid);
+  if (process && is_same_start(process->started, key->started)) return key->tgid;
+  struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
+  if ((BPF_CORE_READ(parent, mm, start_stack) ^ BPF_CORE_READ(task, mm, start_stack)) |
+      (BPF_CORE_READ(parent, mm, start_code) ^ BPF_CORE_READ(task, mm, start_code)))
+    return 0;
+  return BPF_CORE_READ(parent, tgid);
+}
+
+static __always_inline void read_registers(struct bpf_perf_event_data *ctx,
+                                           struct task_struct *task, struct unwind_state *state) {
+  if (is_user_address(PT_REGS_PC(ctx))) {
+#if defined(__TARGET_ARCH_x86)
+    state->pc = ctx->regs.rip;
+    state->sp = ctx->regs.rsp;
+    state->bp = ctx->regs.rbp;
+#else
+    state->pc = ctx->regs.pc;
+    state->sp = ctx->regs.sp;
+    state->bp = ctx->regs.regs[29];
+    state->lr = ctx->regs.regs[30];
+#endif
+    return;
   }
-  if (process && process->count > SAMPLER_FEW_MAPPINGS)
-    walk->large = bpf_map_lookup_elem(&large_processes, &tgid);
-  return process;
+  struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(task);
+#if defined(__TARGET_ARCH_x86)
+  state->pc = BPF_CORE_READ(regs, ip);
+  state->sp = BPF_CORE_READ(regs, sp);
+  state->bp = BPF_CORE_READ(regs, bp);
+#else
+  state->pc = BPF_CORE_READ(regs, pc);
+  state->sp = BPF_CORE_READ(regs, sp);
+  state->bp = BPF_CORE_READ(regs, regs[29]);
+  state->lr = BPF_CORE_READ(regs, regs[30]);
+#endif
 }
 
 static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct task_struct *task,
-                                         const struct sampler_key *key,
-                                         struct sampler_stack *stack) {
-  struct walk walk = {.stack = stack, .hash = stack->hash};
-  walk.state.exact = 1;
-  if (is_user_address(PT_REGS_PC(ctx))) {
-#if defined(__TARGET_ARCH_x86)
-    walk.state.pc = ctx->regs.rip;
-    walk.state.sp = ctx->regs.rsp;
-    walk.state.bp = ctx->regs.rbp;
-#else
-    walk.state.pc = ctx->regs.pc;
-    walk.state.sp = ctx->regs.sp;
-    walk.state.bp = ctx->regs.regs[29];
-    walk.state.lr = ctx->regs.regs[30];
-#endif
-  } else {
-    struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(task);
-#if defined(__TARGET_ARCH_x86)
-    walk.state.pc = BPF_CORE_READ(regs, ip);
-    walk.state.sp = BPF_CORE_READ(regs, sp);
-    walk.state.bp = BPF_CORE_READ(regs, bp);
-#else
-    walk.state.pc = BPF_CORE_READ(regs, pc);
-    walk.state.sp = BPF_CORE_READ(regs, sp);
-    walk.state.bp = BPF_CORE_READ(regs, regs[29]);
-    walk.state.lr = BPF_CORE_READ(regs, regs[30]);
-#endif
+                                         const struct sampler_key *key, struct working *working) {
+  working->state.exact = 1;
+  working->state.lr = 0;
+  working->frames = 0;
+  working->mapping = 0;
+  read_registers(ctx, task, &working->state);
+  const __u32 tgid = known_as(task, key);
+  const __u32 zero = 0;
+  struct sampler_process *process = bpf_map_lookup_elem(&processes, &tgid);
+  if (!process) {
+    add(SAMPLER_UNREGISTERED, 1);
+    process = bpf_map_lookup_elem(&no_process, &zero);
+    if (!process) return 0;
   }
-  walk.process = known_process(task, &walk, key->tgid, key->started);
-  if (!walk.process) add(SAMPLER_UNREGISTERED, 1);
-  bpf_loop(SAMPLER_MAX_FRAMES + 1, step_frame, &walk, 0);
-  stack->stop = walk.stop;
-  stack->hash = walk.hash;
-  return walk.frames;
+  struct large_walk large = {working, 0};
+  if (process->count > SAMPLER_FEW_MAPPINGS)
+    large.process = bpf_map_lookup_elem(&large_processes, &tgid);
+  if (large.process) {
+    bpf_loop(SAMPLER_MAX_FRAMES + 1, step_of_large, &large, 0);
+  } else {
+    struct walk walk = {working, process};
+    bpf_loop(SAMPLER_MAX_FRAMES + 1, step_of_few, &walk, 0);
+  }
+  working->stack.stop = working->stop;
+  return working->frames;
 }
 
 #endif

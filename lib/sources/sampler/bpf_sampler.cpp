@@ -95,7 +95,7 @@ bool in_first_pid_namespace() {
 
 /// Between two looks at the side-band while records come: what a process does in this time before
 /// it is known is sampled by frame pointers only.
-constexpr int64_t kRecordsDelay = 1500000;
+constexpr int64_t kRecordsDelay = 1000000;
 constexpr size_t kRescansAtOnce = 32;
 constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
 
@@ -195,6 +195,7 @@ BpfSampler::BpfSampler(const Options &options)
   if (!timer_.is_open()) fail(errno, "a timer");
   watch(timer_.get());
   register_all();
+  keep_up(); // with what came meanwhile
   attach();
   window_start_ = now(CLOCK_REALTIME);
 }
@@ -445,7 +446,12 @@ void BpfSampler::keep_up() {
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
   prepare_modules(INT64_C(20000000));
-  const bool come = applied.records != 0 || applied.has_more;
+  bool come = applied.records != 0 || applied.has_more;
+  if (!come && !watches_rings_) {
+    // To watch them asks them whether there is something, and a ring says so only once.
+    watch_rings(true);
+    come = side_band_->has_records();
+  }
   watch_rings(!come);
   wake_after(!slots_->waiting().empty() || !to_rescan_.empty() ? 1 : come ? kRecordsDelay : 0);
 }

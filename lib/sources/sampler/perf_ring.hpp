@@ -23,6 +23,10 @@ public:
 
   int fd() const noexcept { return event_.get(); }
 
+  bool is_empty() const noexcept {
+    return __atomic_load_n(&control_->data_head, __ATOMIC_ACQUIRE) == control_->data_tail;
+  }
+
   /// Calls `take(const perf_event_header &, std::span<const uint8_t> record)` for every record that
   /// is there; a record is valid during the call.
   template <class Take> void read(Take &&take) {

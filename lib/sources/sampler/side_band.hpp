@@ -3,6 +3,7 @@
 #include "sources/sampler/perf_ring.hpp"
 #include "sources/sampler/process_table.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -24,6 +25,13 @@ public:
 
   /// Applies what is there.
   Applied apply(ProcessTable &processes);
+
+  /// Whether there is something to apply.
+  bool has_records() const noexcept {
+    return !events_.empty() || std::any_of(rings_.begin(), rings_.end(), [](const PerfRing &ring) {
+      return !ring.is_empty();
+    });
+  }
 
   const std::vector<PerfRing> &rings() const noexcept { return rings_; }
 
