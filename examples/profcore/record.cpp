@@ -210,13 +210,15 @@ int run(const Arguments &arguments) {
                                       ? profile.write(format, &write)
                                       : build_flame(profile, arguments).write(format, &write);
   save(buffer, out);
-  if (!arguments.has("quiet"))
-    fmt::print(stderr, "{}: {} samples on {} ({} lost), {:.1f} % of user stacks whole\n", out,
-               stats.taken, sampler.event(), stats.lost_counts + stats.lost_stacks,
-               stats.taken > stats.without_user
-                   ? 100.0 * static_cast<double>(stats.complete) /
-                         static_cast<double>(stats.taken - stats.without_user)
-                   : 100.0);
+  if (!arguments.has("quiet")) {
+    const uint64_t stacks = stats.taken - stats.without_user;
+    fmt::print(stderr, "{}: {} samples on {} ({} lost){}\n", out, stats.taken, sampler.event(),
+               stats.lost_counts + stats.lost_stacks,
+               stacks == 0 ? std::string{}
+                           : fmt::format(", {:.1f} % of user stacks whole",
+                                         100.0 * static_cast<double>(stats.complete) /
+                                             static_cast<double>(stacks)));
+  }
   return child ? child->exit_code() : kExitOk;
 }
 
