@@ -345,7 +345,8 @@ void BpfSampler::register_process(Process &process) {
     const uint32_t one = 1;
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &one, BPF_ANY);
   }
-  if (!options_.user_stacks) return; // the kernel's copy is for walking them
+  // The kernel's copy is for walking user stacks.
+  if (!options_.user_stacks) return;
   if (process.mappings.empty()) { // a kernel thread, or between exec and the first mapping
     known_->remove(process.pid);
     return;
