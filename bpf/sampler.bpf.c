@@ -22,6 +22,7 @@ const volatile __u32 only_targets = 0; /* sample only the processes in `targets`
 const volatile __u32 only_cgroup = 0;  /* sample only what is in or below `cgroups[0]` */
 const volatile __u32 per_cpu = 0;      /* tell CPUs apart */
 const volatile __u32 kernel_stacks = 1;
+const volatile __u32 user_stacks = 1;
 
 volatile __u32 window = 0;
 
@@ -144,7 +145,7 @@ int take_sample(struct bpf_perf_event_data *ctx) {
 
   __u32 user_frames = 0;
   /* Kernel threads have no user stack, tasks that exit none any more. */
-  if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
+  if (user_stacks && !(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
     user_frames = unwind_user(ctx, task, &key, working);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {

@@ -55,6 +55,10 @@ constexpr std::array kTree = {
     Option{"root", 0, "FUNCTION", "start at this function"},
     Option{"min-share", 0, "PCT", "leave out what is under this percentage of the total"},
 };
+constexpr std::array kView = {
+    Option{"total", 0, "", "by process and thread alone: where the time of the host went"},
+    Option{"compat", 0, "NAME", "frames and values in the forms of: deepflow"},
+};
 
 std::atomic<bool> g_interrupted{false};
 bool g_progress_shown = false;
@@ -147,6 +151,7 @@ const std::span<const Option> kGeneralOptions{kGeneral};
 const std::span<const Option> kInputOptions{kInput};
 const std::span<const Option> kFilterOptions{kFilter};
 const std::span<const Option> kTreeOptions{kTree};
+const std::span<const Option> kViewOptions{kView};
 
 void install_signal_handler() {
   struct sigaction action {};
@@ -277,14 +282,64 @@ profcore::Profile apply_filters(profcore::Profile profile, const Arguments &argu
   return filtered;
 }
 
+void check_view(const Arguments &arguments) {
+  const std::string compat = arguments.get("compat");
+  if (arguments.has("compat") && compat != "deepflow")
+    throw UsageError{fmt::format("--compat knows deepflow, not \"{}\"", compat)};
+}
+
+profcore::Profile apply_view(profcore::Profile profile, const Arguments &arguments) {
+  check_view(arguments);
+  const profcore_context context = make_context(arguments);
+  auto options = profcore::init<profcore_view_options>();
+  options.context = &context;
+  if (arguments.has("total")) profile = profile.host_view(&options);
+  if (arguments.has("compat")) profile = profile.deepflow_view(&options);
+  end_progress();
+  return profile;
+}
+
 profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arguments &arguments) {
   if (paths.empty()) throw UsageError{"no input file"};
   check_inputs(paths);
   std::vector<profcore::Profile> profiles;
   for (const std::string &path : paths) profiles.push_back(open_profile(path, arguments));
-  if (profiles.size() == 1) return apply_filters(std::move(profiles[0]), arguments);
-  return apply_filters(profcore::Profile::merge(profiles), arguments);
+  profcore::Profile profile =
+      profiles.size() == 1 ? std::move(profiles[0]) : profcore::Profile::merge(profiles);
+  return apply_view(apply_filters(std::move(profile), arguments), arguments);
 }
+
+namespace {
+
+/// The process that all samples are of, as the label tells; "" when there are several.
+std::string only_process(const profcore::Profile &profile) {
+  const auto strings = profile.strings();
+  const profcore_label *labels = profcore_profile_view_labels(profile.get(), nullptr);
+  const uint32_t *offsets = profcore_profile_view_label_set_offsets(profile.get(), nullptr);
+  std::string_view only;
+  uint32_t last = UINT32_MAX;
+  for (const uint32_t set : profile.label_sets()) {
+    if (set == last) continue;
+    last = set;
+    std::string_view process;
+    for (uint32_t i = offsets[set]; i < offsets[set + 1]; ++i)
+      if (profcore::to_view(strings[labels[i].key]) == "process")
+        process = profcore::to_view(strings[labels[i].text]);
+    if (process.empty() || (!only.empty() && only != process)) return {};
+    only = process;
+  }
+  return std::string{only};
+}
+
+/// What the root of a graph is called: DeepFlow's words, or the host whose time it is.
+std::string root_name(const profcore::Profile &profile, const Arguments &arguments) {
+  if (arguments.has("total"))
+    return arguments.has("compat") ? std::string{"Total"}
+                                   : std::string{profcore::to_view(profile.metadata().host)};
+  return arguments.has("compat") ? only_process(profile) : std::string{};
+}
+
+} // namespace
 
 profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &arguments) {
   static constexpr std::array<std::string_view, 6> kKeys = {"function", "line",    "file",
@@ -294,12 +349,12 @@ profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &a
   auto options = profcore::init<profcore_flame_options>();
   options.context = &context;
   const std::string type = arguments.get("type");
-  const std::string root = arguments.get("root");
+  const std::string function = arguments.get("root");
   const std::vector<std::string> groups = arguments.all("group-by");
   std::vector<const char *> group_by;
   for (const std::string &group : groups) group_by.push_back(group.c_str());
   if (!type.empty()) options.sample_type = type.c_str();
-  if (!root.empty()) options.root_function = root.c_str();
+  if (!function.empty()) options.root_function = function.c_str();
   options.key = choose(arguments, "key", kKeys);
   options.order = choose(arguments, "sort", kOrders);
   options.inverted = arguments.has("inverted") ? 1 : 0;
@@ -307,6 +362,8 @@ profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &a
   options.group_by = group_by.data();
   options.group_by_count = group_by.size();
   options.min_share = arguments.percent("min-share", 0, 100);
+  const std::string root = root_name(profile, arguments);
+  if (!root.empty()) options.root_name = root.c_str();
   profcore::Flame flame = profile.flame(&options);
   end_progress();
   return flame;

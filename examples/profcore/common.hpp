@@ -21,6 +21,7 @@ extern const std::span<const Option> kGeneralOptions; ///< --help, --quiet ...
 extern const std::span<const Option> kInputOptions;
 extern const std::span<const Option> kFilterOptions;
 extern const std::span<const Option> kTreeOptions;
+extern const std::span<const Option> kViewOptions; ///< --total, --compat
 
 extern const Command kRecord, kConvert, kTop, kFlame, kDiff, kCheck;
 
@@ -45,6 +46,10 @@ profcore::Profile open_profile(const std::string &path, const Arguments &argumen
 /// Reads all inputs, merges them, applies the filters.
 profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arguments &arguments);
 profcore::Profile apply_filters(profcore::Profile profile, const Arguments &arguments);
+/// --total and --compat, behind the filters: those look at plain names and whole stacks.
+profcore::Profile apply_view(profcore::Profile profile, const Arguments &arguments);
+/// UsageError for a --compat that there is not; to be told before hours of recording.
+void check_view(const Arguments &arguments);
 
 /// Nothing but a root without a value.
 bool is_empty(const profcore::Flame &flame);

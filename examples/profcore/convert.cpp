@@ -55,5 +55,5 @@ const Command kConvert{
     "  profcore convert monday.pb.gz tuesday.pb.gz -o both.pb.gz\n"
     "  perf script | stackcollapse-perf.pl | profcore convert - -o perf.speedscope.json\n"
     "  profcore convert heap.pb.gz --type inuse_space --focus '^main\\.' -o heap.folded\n",
-    {kOptions, kTreeOptions, kFilterOptions, kInputOptions, kGeneralOptions},
+    {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kInputOptions, kGeneralOptions},
     run};

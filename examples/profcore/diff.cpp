@@ -48,10 +48,11 @@ int run(const Arguments &arguments) {
   check_inputs(paths);
   const double limit = arguments.percent("fail-over", 0, 1e9);
   const profcore_context context = make_context(arguments);
-  const profcore::Flame before =
-      build_flame(apply_filters(open_profile(paths[0], arguments), arguments), arguments);
-  const profcore::Flame after =
-      build_flame(apply_filters(open_profile(paths[1], arguments), arguments), arguments);
+  const auto open = [&](const std::string &path) {
+    return build_flame(open_profiles({path}, arguments), arguments);
+  };
+  const profcore::Flame before = open(paths[0]);
+  const profcore::Flame after = open(paths[1]);
   auto diff_options = profcore::init<profcore_flame_diff_options>();
   diff_options.context = &context;
   diff_options.normalise = arguments.has("normalise") || arguments.has("normalize") ? 1 : 0;
@@ -89,14 +90,15 @@ int run(const Arguments &arguments) {
 
 } // namespace
 
-const Command kDiff{"diff",
-                    "A B [-o OUT.html]",
-                    "Compares two profiles: what grew, what shrank, what is only in one of them.",
-                    "With --fail-over it is a gate for CI: growth is measured against A's total.\n"
-                    "\nExamples:\n"
-                    "  profcore diff before.pb.gz after.pb.gz\n"
-                    "  profcore diff before.pb.gz after.pb.gz --normalise -o diff.html\n"
-                    "  profcore diff main.folded branch.folded --fail-over 5   # exit 1 when "
-                    "something grew by over 5 %\n",
-                    {kOptions, kTreeOptions, kFilterOptions, kInputOptions, kGeneralOptions},
-                    run};
+const Command kDiff{
+    "diff",
+    "A B [-o OUT.html]",
+    "Compares two profiles: what grew, what shrank, what is only in one of them.",
+    "With --fail-over it is a gate for CI: growth is measured against A's total.\n"
+    "\nExamples:\n"
+    "  profcore diff before.pb.gz after.pb.gz\n"
+    "  profcore diff before.pb.gz after.pb.gz --normalise -o diff.html\n"
+    "  profcore diff main.folded branch.folded --fail-over 5   # exit 1 when "
+    "something grew by over 5 %\n",
+    {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kInputOptions, kGeneralOptions},
+    run};

@@ -80,5 +80,5 @@ const Command kFlame{
     "  profcore flame cpu.pb.gz -o cpu.svg --icicle\n"
     "  profcore flame heap.pb.gz --type alloc_space --inverted -o heap.html\n"
     "  profcore flame stacks.folded --group-by thread --focus 'parse|decode'\n",
-    {kOptions, kTreeOptions, kFilterOptions, kInputOptions, kGeneralOptions},
+    {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kInputOptions, kGeneralOptions},
     run};

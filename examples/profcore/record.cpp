@@ -1,6 +1,7 @@
 #include "child.hpp"
 #include "common.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -46,6 +47,12 @@ std::vector<int32_t> pids_of(const Arguments &arguments) {
     pids.push_back(static_cast<int32_t>(pid));
   }
   return pids;
+}
+
+bool looks_at_frames(const Arguments &arguments) {
+  constexpr std::array kFilters = {"focus", "ignore", "hide", "show", "show-from"};
+  return std::any_of(kFilters.begin(), kFilters.end(),
+                     [&](const char *name) { return arguments.has(name); });
 }
 
 void show_status(const profcore::Sampler &sampler, Clock::time_point began) {
@@ -109,6 +116,10 @@ int run(const Arguments &arguments) {
   const std::string name = arguments.get("name");
   const int targets = (pids.empty() ? 0 : 1) + (name.empty() ? 0 : 1) + (command.empty() ? 0 : 1) +
                       (arguments.has("all") ? 1 : 0) + (arguments.has("cgroup") ? 1 : 0);
+  check_view(arguments);
+  const bool total = arguments.has("total");
+  if (total && targets > (command.empty() && !arguments.has("all") ? 0 : 1))
+    throw UsageError{"--total is of every process of the host: no -p, --name or --cgroup with it"};
   if (targets > 1) throw UsageError{"one target: -p, -a, --name, --cgroup or a command"};
   const bool whole_stacks = is_profile_format(format) || format == PROFCORE_OUTPUT_JSON;
   if (whole_stacks) refuse_tree_options(arguments, format);
@@ -119,9 +130,13 @@ int run(const Arguments &arguments) {
   options.context = &context;
   options.frequency = static_cast<uint32_t>(arguments.number("frequency", 99, 1, 1000));
   options.no_children = arguments.has("no-children") ? 1 : 0;
-  options.per_thread = arguments.has("per-thread") ? 1 : 0;
+  const bool needs_threads = total || arguments.has("compat"); // frames are made of them
+  options.per_thread = needs_threads || arguments.has("per-thread") ? 1 : 0;
   options.per_cpu = arguments.has("per-cpu") ? 1 : 0;
-  options.no_kernel = arguments.has("no-kernel") ? 1 : 0;
+  // --total drops the stacks in the end: unless a filter looks at them they are not even walked.
+  const bool no_stacks = total && !looks_at_frames(arguments);
+  options.no_kernel = no_stacks || arguments.has("no-kernel") ? 1 : 0;
+  options.no_user = no_stacks ? 1 : 0;
   options.no_symbols = arguments.has("no-symbols") ? 1 : 0;
   if (!name.empty()) options.name_pattern = name.c_str();
   const std::string cgroup = arguments.get("cgroup");
@@ -130,7 +145,7 @@ int run(const Arguments &arguments) {
   std::vector<int32_t> sampled = pids;
   if (!command.empty()) {
     child.emplace(command); // waits before it runs anything
-    sampled.push_back(child->pid());
+    if (!total) sampled.push_back(child->pid());
   }
   options.pids = sampled.empty() ? nullptr : sampled.data();
   options.pid_count = sampled.size();
@@ -183,6 +198,7 @@ int run(const Arguments &arguments) {
     print_error("nothing was sampled: what was asked for did not run on a CPU");
     return kExitNoData;
   }
+  profile = apply_view(std::move(profile), arguments);
   auto write = profcore::init<profcore_output_options>();
   const std::string title = arguments.has("title") ? arguments.get("title")
                             : command.empty()      ? std::string{"profcore record"}
@@ -194,13 +210,15 @@ int run(const Arguments &arguments) {
                                       ? profile.write(format, &write)
                                       : build_flame(profile, arguments).write(format, &write);
   save(buffer, out);
-  if (!arguments.has("quiet"))
-    fmt::print(stderr, "{}: {} samples on {} ({} lost), {:.1f} % of user stacks whole\n", out,
-               stats.taken, sampler.event(), stats.lost_counts + stats.lost_stacks,
-               stats.taken > stats.without_user
-                   ? 100.0 * static_cast<double>(stats.complete) /
-                         static_cast<double>(stats.taken - stats.without_user)
-                   : 100.0);
+  if (!arguments.has("quiet")) {
+    const uint64_t stacks = stats.taken - stats.without_user;
+    fmt::print(stderr, "{}: {} samples on {} ({} lost){}\n", out, stats.taken, sampler.event(),
+               stats.lost_counts + stats.lost_stacks,
+               stacks == 0 ? std::string{}
+                           : fmt::format(", {:.1f} % of user stacks whole",
+                                         100.0 * static_cast<double>(stats.complete) /
+                                             static_cast<double>(stacks)));
+  }
   return child ? child->exit_code() : kExitOk;
 }
 
@@ -214,6 +232,8 @@ const Command kRecord{"record",
                       "  profcore record -a -d 10 -o host.html --group-by process\n"
                       "  profcore record -p 1234 -d 30 -o service.pb.gz\n"
                       "  profcore record -F 997 -o build.svg -- make -j4\n"
-                      "  profcore record --name '^nginx' --per-thread -d 60 -o nginx.pb.gz\n",
-                      {kOptions, kTreeOptions, kFilterOptions, kGeneralOptions},
+                      "  profcore record --name '^nginx' --per-thread -d 60 -o nginx.pb.gz\n"
+                      "  profcore record --total -d 10 -o host.svg   # host, processes, threads\n"
+                      "  profcore record -p 1234 --compat deepflow -d 60 -o service.folded\n",
+                      {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kGeneralOptions},
                       run};

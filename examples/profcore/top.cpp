@@ -59,5 +59,5 @@ const Command kTop{
     "  profcore top heap.pb.gz --type inuse_space -n 50 --cum\n"
     "  profcore top cpu.pb.gz --peek 'mallocgc$'\n"
     "  profcore top stacks.folded --json | jq '.rows[0]'\n",
-    {kOptions, kTreeOptions, kFilterOptions, kInputOptions, kGeneralOptions},
+    {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kInputOptions, kGeneralOptions},
     run};

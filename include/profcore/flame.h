@@ -14,8 +14,8 @@ extern "C" {
  * number of threads may read it. @since 0.1 */
 typedef struct profcore_flame profcore_flame;
 
-/** What makes two frames one node. FUNCTION goes by the name alone; the frame keeps its file while all
- * that were merged agree on it. @since 0.1 */
+/** What makes two frames one node. FUNCTION goes by the name alone; the frame keeps its file while
+ * all that were merged agree on it. @since 0.1 */
 typedef int32_t profcore_frame_key;
 #define PROFCORE_KEY_FUNCTION 0
 #define PROFCORE_KEY_LINE 1
@@ -42,7 +42,8 @@ typedef struct profcore_flame_options {
   size_t group_by_count;
   const char *root_function; /**< start at this function (exact name); NULL = whole stacks */
   double min_share;          /**< prune nodes under this share (0..1) of the total */
-  uint64_t reserved[4];
+  const char *root_name;     /**< what the root is called; NULL = "all" */
+  uint64_t reserved[3];
 } profcore_flame_options;
 
 /** Builds the tree of one column. Linear in distinct stacks plus samples. *out is the caller's and

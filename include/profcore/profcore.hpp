@@ -156,6 +156,17 @@ public:
     return make(
         [&](auto out, auto err) { return profcore_profile_filter(get(), &options, out, err); });
   }
+  /// Every stack as its process and thread.
+  Profile host_view(const profcore_view_options *options = nullptr) const {
+    return make(
+        [&](auto out, auto err) { return profcore_profile_host_view(get(), options, out, err); });
+  }
+  /// DeepFlow's forms of frames and values.
+  Profile deepflow_view(const profcore_view_options *options = nullptr) const {
+    return make([&](auto out, auto err) {
+      return profcore_profile_deepflow_view(get(), options, out, err);
+    });
+  }
   void scale(double factor) {
     detail::check([&](auto err) { return profcore_profile_scale(get(), factor, err); });
   }

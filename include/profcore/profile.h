@@ -20,9 +20,9 @@ typedef struct profcore_profile profcore_profile;
 /** What a frame is. @since 0.1 */
 typedef uint8_t profcore_frame_kind;
 #define PROFCORE_FRAME_UNKNOWN 0
-#define PROFCORE_FRAME_USER 1
-#define PROFCORE_FRAME_KERNEL 2
-#define PROFCORE_FRAME_LIBRARY 3
+#define PROFCORE_FRAME_USER 1    /**< native code of an executable */
+#define PROFCORE_FRAME_KERNEL 2  /**< of the kernel or one of its modules */
+#define PROFCORE_FRAME_LIBRARY 3 /**< of a shared library or the vDSO */
 #define PROFCORE_FRAME_JAVA_INTERPRETED 4
 #define PROFCORE_FRAME_JAVA_COMPILED 5
 #define PROFCORE_FRAME_JAVA_INLINED 6
@@ -31,7 +31,7 @@ typedef uint8_t profcore_frame_kind;
 #define PROFCORE_FRAME_THREAD 9
 #define PROFCORE_FRAME_PROCESS 10
 #define PROFCORE_FRAME_INLINED 11
-#define PROFCORE_FRAME_MANAGED 12
+#define PROFCORE_FRAME_MANAGED 12 /**< compiled at run time (perf maps), by no runtime above */
 #define PROFCORE_FRAME_LABEL 13
 
 /** Why a location has no name. @since 0.1 */
@@ -341,6 +341,42 @@ typedef struct profcore_filter_options {
 PROFCORE_API profcore_status profcore_profile_filter(const profcore_profile *profile,
                                                      const profcore_filter_options *options,
                                                      profcore_profile **out, profcore_error **err);
+
+/** How to make one of the two views below. @since 0.1 */
+typedef struct profcore_view_options {
+  size_t size;
+  const profcore_context *context; /**< max_result_bytes, progress, log; NULL = defaults */
+  uint64_t reserved[4];
+} profcore_view_options;
+
+/** Where the time of a host went, by process and thread: every stack becomes a frame for the
+ * process and, but for its main thread (tid = pid), one for the thread, of the kinds
+ * PROFCORE_FRAME_PROCESS and PROFCORE_FRAME_THREAD. They come from the labels `process`, `pid`,
+ * `thread`, `tid` (others' words for them too); threads not told apart are the process. Rows of
+ * equal labels are added up unless there are timestamps. Sums are those of `profile`, which stays
+ * as it is. *out is the caller's. Thread-safe. Errors: NOT_FOUND (no sample tells its process or
+ * thread), LIMIT, CANCELLED, NO_MEMORY. @since 0.1 */
+PROFCORE_API profcore_status profcore_profile_host_view(const profcore_profile *profile,
+                                                        const profcore_view_options *options,
+                                                        profcore_profile **out,
+                                                        profcore_error **err);
+
+/** A profile with DeepFlow's forms of frames and values, for who compares with it or feeds it.
+ * Stacks begin with `[p] process` (main threads, and where threads are not told apart) or `[t]
+ * thread`, by the same labels. `[k] symbol` is the kernel's, not demangled; `[l] symbol` is of a
+ * module with ".so" in its path, `[c] symbol` CUDA's; other names have nothing before them. A class
+ * descriptor of the JVM before a name is rewritten (`Lcom/x/Y;::m` to `com/x/Y::m`, `[I` to
+ * `int[]`); `;` in a name becomes `:`. Without a name: `[path of the module]`, `[unknown]
+ * 0x0000000000001234` where no module is known, `[unknown start_thread?]` for such a user frame at
+ * the root. The column cpu/nanoseconds becomes on-cpu/microseconds: samples times the period cut to
+ * whole microseconds (10101 at 99 Hz), which is up to a microsecond a sample less than what
+ * `profile` has; off-cpu is cut to microseconds too. Addresses, modules, files, lines and labels
+ * stay. *out is the caller's; `profile` stays as it is. A second time nothing more changes.
+ * Thread-safe. Errors: LIMIT, CANCELLED, NO_MEMORY. @since 0.1 */
+PROFCORE_API profcore_status profcore_profile_deepflow_view(const profcore_profile *profile,
+                                                            const profcore_view_options *options,
+                                                            profcore_profile **out,
+                                                            profcore_error **err);
 
 /** Multiplies all values in place, rounded to nearest, saturating with a warning. One thread at a
  * time. Errors: INVALID_ARGUMENT (not finite); the profile is then as it was. @since 0.1 */

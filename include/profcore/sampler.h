@@ -34,7 +34,9 @@ typedef struct profcore_sampler_options {
   int32_t per_cpu;     /**< 1: CPUs are told apart, by the label `cpu` */
   int32_t no_kernel;   /**< 1: no kernel frames */
   int32_t no_symbols;  /**< 1: frames keep their addresses; they can be named later */
-  uint64_t reserved[7];
+  int32_t no_user;     /**< 1: no user frames, and no program's file is read */
+  int32_t reserved0;
+  uint64_t reserved[6];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits

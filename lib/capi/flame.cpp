@@ -60,6 +60,7 @@ profcore_status profcore_flame_build(const profcore_profile *handle,
     build.fold_recursion = flag(given.fold_recursion, "fold_recursion");
     build.root_function = text_or_empty(given.root_function);
     build.min_share = checked_share(given.min_share);
+    if (given.root_name != nullptr) build.root_name = given.root_name;
     if (given.group_by_count != 0) required(given.group_by, "group_by");
     for (size_t i = 0; i < given.group_by_count; ++i)
       build.group_by.emplace_back(&required(given.group_by[i], "a key of group_by"));

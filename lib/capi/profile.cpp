@@ -25,7 +25,7 @@ static_assert(sizeof(profcore_label) == sizeof(Label) &&
 static_assert(sizeof(profcore_context) == 15 * 8 && sizeof(profcore_sample_type) == 12 * 8 &&
                   sizeof(profcore_metadata) == 28 * 8 &&
                   sizeof(profcore_filter_options) == 16 * 8 &&
-                  sizeof(profcore_merge_options) == 6 * 8,
+                  sizeof(profcore_merge_options) == 6 * 8 && sizeof(profcore_view_options) == 6 * 8,
               "no implicit padding");
 
 namespace {
@@ -67,6 +67,18 @@ profcore_profile *finish(Profile result, std::span<const Profile *const> inputs,
 
 StringId intern(Profile &profile, const profcore_str &text) {
   return text.size == 0 ? 0 : profile.intern({&required(text.data, "data of a string"), text.size});
+}
+
+void make_view(const profcore_profile *handle, const profcore_view_options *options,
+               profcore_profile **out, Profile (*view)(const Profile &, const Context &)) {
+  required(out, "out") = nullptr;
+  const Profile &profile = required(handle, "profile").profile;
+  const profcore_view_options given = read_options(options);
+  const ContextAdapter context{given.context};
+  Profile result = view(profile, context.get());
+  context.get().check_result(result.bytes());
+  const Profile *const input = &profile;
+  *out = finish(std::move(result), {&input, 1}, context.get());
 }
 
 } // namespace
@@ -411,6 +423,18 @@ profcore_status profcore_profile_filter(const profcore_profile *handle,
     const Profile *const input = &profile;
     *out = finish(filter(profile, filters), {&input, 1}, context.get());
   });
+}
+
+profcore_status profcore_profile_host_view(const profcore_profile *handle,
+                                           const profcore_view_options *options,
+                                           profcore_profile **out, profcore_error **err) {
+  return guard(err, [&] { make_view(handle, options, out, host_view); });
+}
+
+profcore_status profcore_profile_deepflow_view(const profcore_profile *handle,
+                                               const profcore_view_options *options,
+                                               profcore_profile **out, profcore_error **err) {
+  return guard(err, [&] { make_view(handle, options, out, deepflow_view); });
 }
 
 profcore_status profcore_profile_scale(profcore_profile *handle, double factor,

@@ -74,6 +74,7 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
     options.per_thread = flag(given.per_thread, "per_thread");
     options.per_cpu = flag(given.per_cpu, "per_cpu");
     options.kernel_stacks = !flag(given.no_kernel, "no_kernel");
+    options.user_stacks = !flag(given.no_user, "no_user");
     auto made = std::make_unique<profcore_sampler>();
     made->names = !flag(given.no_symbols, "no_symbols");
 #if PROFCORE_HAVE_BPF

@@ -405,6 +405,7 @@ FlameTree build_flame_tree(const Profile &profile, const FlameOptions &options) 
   }
   if (order_last && !wanted_finish.is_default())
     tree = reorder(std::move(tree), wanted_finish, context);
+  tree.frames[0].name = tree.strings.intern(options.root_name);
   drop_unused_frames(tree);
   return tree;
 }

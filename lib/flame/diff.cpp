@@ -91,6 +91,7 @@ FlameTree unite(const FlameTree &baseline, std::span<const int64_t> base_self,
   FlameTree united;
   united.key = tree.key;
   PodVector<uint32_t> frames = place_frames(drafts, united);
+  united.frames[0].name = united.strings.intern(tree.strings[tree.frames[0].name]);
   const size_t own = tree.frames.size() - 1;
   // A tree's frame i is draft i - 1 of its side; the root's frame is never asked for.
   PodVector<uint32_t> map[2];

@@ -53,9 +53,10 @@ struct FlameOptions {
   /// callers. Recursion is counted once (outermost occurrence).
   std::string_view root_function;
   double min_share = 0; ///< prune nodes whose total is under this share (0..1) of the tree's total
+  std::string_view root_name = "all"; ///< what the root is called
 };
 
-/// A flame tree: nodes in preorder, siblings in display order, node 0 is the root ("all"). The
+/// A flame tree: nodes in preorder, siblings in display order, node 0 is the root. The
 /// subtree of i is [i, subtree_end[i]). It owns its strings, so it outlives the profile.
 struct FlameTree {
   StringTable strings;

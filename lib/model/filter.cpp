@@ -418,9 +418,7 @@ Profile Filter::run() {
   judge_stacks();
   choose_rows();
   Profile result = build();
-  for (const Warning &warning : profile_.warnings())
-    result.warn(warning.text, warning.offset, warning.line);
-  for (const Counter &counter : profile_.counters()) result.count(counter.name, counter.value);
+  carry_findings(profile_, result);
   const size_t dropped = profile_.sample_count() - rows_.size();
   if (dropped != 0) result.count("filtered_samples", dropped);
   for (const std::string &warning : warnings_) result.warn(warning);

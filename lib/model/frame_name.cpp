@@ -51,6 +51,22 @@ std::string_view function_name(const Profile &profile, FunctionId function) noex
   return profile.text(at.name != 0 ? at.name : at.system_name);
 }
 
+FrameKind kind_of_module(std::string_view path) noexcept {
+  if (path.starts_with("[kernel") || path.starts_with("[guest.kernel")) return FrameKind::kKernel;
+  if (path == "[vdso]" || path == "[vsyscall]") return FrameKind::kLibrary;
+  std::string_view file = path;
+  const size_t slash = path.rfind('/');
+  if (slash != std::string_view::npos) file.remove_prefix(slash + 1);
+  if (file == "vmlinux" || file.starts_with("vmlinux-") || file.ends_with(".ko"))
+    return FrameKind::kKernel;
+  if (file.starts_with("perf-") && file.ends_with(".map")) return FrameKind::kManaged;
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (file.ends_with(kDeleted)) file.remove_suffix(kDeleted.size());
+  if (file.ends_with(".so") || file.find(".so.") != std::string_view::npos)
+    return FrameKind::kLibrary;
+  return FrameKind::kUser;
+}
+
 FrameKind line_kind(const Location &location, size_t index) noexcept {
   if (index + 1 >= location.line_count) return location.kind;
   switch (location.kind) {

@@ -18,6 +18,11 @@ void append_location_name(const Profile &profile, const Location &location, std:
 /// A function's name, else its system name, else "" (then `append_location_name` has to do).
 std::string_view function_name(const Profile &profile, FunctionId function) noexcept;
 
+/// What code of a module is, by its path: the kernel or one of its modules (kKernel), what was
+/// compiled at run time (perf-PID.map: kManaged), a shared library or the vDSO (kLibrary), else
+/// kUser.
+FrameKind kind_of_module(std::string_view path) noexcept;
+
 /// The kind of line `index` (0 = innermost) of a location: its own for the outermost line; for the
 /// others an inlined kind, or the location's own where inlining is not told apart (kernel ...).
 FrameKind line_kind(const Location &location, size_t index) noexcept;

@@ -47,6 +47,18 @@ Profile filter(const Profile &profile, const FilterOptions &options);
 /// Removes frames by the profile's own regexes only; for decoders.
 Profile apply_drop_frames(const Profile &profile);
 
+/// Where the time of a host went: every stack becomes its process and, but for the main thread, its
+/// thread (frames of those kinds, from the labels of `task_names`). Without timestamps rows of
+/// equal labels are added up. Linear in rows and label sets. Throws kNotFound when no sample tells
+/// its process or thread.
+Profile host_view(const Profile &profile, const Context &context = {});
+
+/// A profile with DeepFlow's forms, all else as it is. Frames are named as deepflow_name.hpp tells;
+/// the labels' process or thread becomes the first frame, where there is none yet. Times of columns
+/// `cpu` (then `on-cpu`) and `off-cpu` become whole microseconds, a sample's weight cut, as there.
+/// Applying it twice changes nothing more.
+Profile deepflow_view(const Profile &profile, const Context &context = {});
+
 /// Multiplies every value of every column (rounded to nearest, saturating with a warning). Throws
 /// kInvalidArgument, before anything is changed, for a factor that is not finite.
 void scale(Profile &profile, double factor);

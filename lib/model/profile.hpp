@@ -60,7 +60,7 @@ enum class FrameKind : uint8_t {
   kThread = 9,
   kProcess = 10,
   kInlined = 11,
-  kManaged = 12, ///< another language's managed code
+  kManaged = 12, ///< another language's managed code, or any compiled at run time (perf maps)
   kLabel = 13,   ///< a grouping frame made from a label
 };
 

@@ -105,6 +105,12 @@ Metadata Remap::metadata() {
   return meta;
 }
 
+void carry_findings(const Profile &from, Profile &to) {
+  for (const Warning &warning : from.warnings())
+    to.warn(warning.text, warning.offset, warning.line);
+  for (const Counter &counter : from.counters()) to.count(counter.name, counter.value);
+}
+
 void mark_callers(const StackTrie &stacks, std::span<uint8_t> used, uint8_t bit) {
   const std::span<const StackNode> nodes = stacks.nodes();
   for (size_t id = nodes.size(); id-- > 1;) used[nodes[id].parent] |= used[id] & bit;

@@ -34,6 +34,9 @@ private:
   PodVector<Label> labels_;    ///< scratch
 };
 
+/// Adds the warnings and counters of one profile to another's.
+void carry_findings(const Profile &from, Profile &to);
+
 /// Sets `used[id]` for every stack whose id leads to a used one: callers of used stacks.
 void mark_callers(const StackTrie &stacks, std::span<uint8_t> used, uint8_t bit);
 

@@ -52,6 +52,7 @@ Units units_of(const FlameTree &tree) {
   const std::string_view type = tree.strings[tree.type];
   const std::string_view unit = tree.strings[tree.unit];
   if (unit == "nanoseconds") return {"samples", 1'000'000'000};
+  if (unit == "microseconds") return {"samples", 1'000'000};
   if (unit == "count") {
     const bool goroutines = type == "goroutine" || type == "goroutines";
     return {goroutines ? "goroutines" : "objects", 100};

@@ -131,7 +131,7 @@ std::vector<Sample> collect_samples(const Profile &profile, size_t type) {
 }
 
 std::string_view unit_word(std::string_view unit) {
-  return unit == "nanoseconds" || unit == "bytes" ? unit : "none";
+  return unit == "nanoseconds" || unit == "microseconds" || unit == "bytes" ? unit : "none";
 }
 
 } // namespace

@@ -20,6 +20,11 @@ constexpr std::array kTimeSteps = {
     Step{1'000'000, "ms"},
     Step{1'000'000'000, "s"},
 };
+constexpr std::array kMicrosecondSteps = {
+    Step{1, "us"},
+    Step{1'000, "ms"},
+    Step{1'000'000, "s"},
+};
 constexpr std::array kByteSteps = {
     Step{1, "B"},
     Step{UINT64_C(1) << 10, "kB"},
@@ -31,6 +36,7 @@ constexpr std::array kByteSteps = {
 
 std::span<const Step> steps_of(std::string_view unit) {
   if (unit == "nanoseconds") return kTimeSteps;
+  if (unit == "microseconds") return kMicrosecondSteps;
   if (unit == "bytes") return kByteSteps;
   return {};
 }

@@ -149,6 +149,12 @@ Run run_all(const std::vector<char> &input) {
     options.drop_frames = 1;
     return profcore_profile_filter(merged, &options, &filtered, &err);
   });
+  step("deepflow view", [&] {
+    profcore_profile *view = nullptr;
+    const profcore_status status = profcore_profile_deepflow_view(merged, nullptr, &view, &err);
+    profcore_profile_free(view);
+    return status;
+  });
   step("pprof", write_profile(PROFCORE_OUTPUT_PPROF));
   step("collapsed", write_profile(PROFCORE_OUTPUT_COLLAPSED));
   step("profile json", write_profile(PROFCORE_OUTPUT_JSON));

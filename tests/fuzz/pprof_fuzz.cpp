@@ -1,6 +1,8 @@
 // Any bytes as a profile.proto message: decoding ends in a profile or in an Error, and what was
-// decoded is written and read back with the same totals.
+// decoded is written and read back with the same totals; views of it are whole.
 
+#include "check_profile.hpp"
+#include "model/operations.hpp"
 #include "output/output.hpp"
 #include "sources/decode/decode.hpp"
 
@@ -22,8 +24,25 @@ uint64_t total(const profcore::Profile &profile, size_t column) {
   return sum;
 }
 
-void require(bool condition) {
-  if (!condition) std::abort();
+void check_views(const profcore::Profile &profile) {
+  const profcore::Context context = small_limits().context;
+  try {
+    const profcore::Profile view = profcore::deepflow_view(profile, context);
+    require_consistent(view);
+    require(view.sample_count() == profile.sample_count());
+    require(profcore::deepflow_view(view, context).stacks.size() == view.stacks.size());
+  } catch (const profcore::Error &error) {
+    require(error.status() == profcore::Status::kLimit);
+  }
+  try {
+    const profcore::Profile view = profcore::host_view(profile, context);
+    require_consistent(view);
+    for (const profcore::StackId stack : view.sample_stacks())
+      require(view.stacks.depth(stack) <= 2);
+  } catch (const profcore::Error &error) {
+    require(error.status() == profcore::Status::kLimit ||
+            error.status() == profcore::Status::kNotFound);
+  }
 }
 
 } // namespace
@@ -57,5 +76,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(again.labels_of(again.sample_label_sets()[row]).size() ==
             profile.labels_of(profile.sample_label_sets()[row]).size());
   }
+  check_views(profile);
   return 0;
 }

@@ -1,5 +1,6 @@
 // usage: golden_test EXPECTED_DIR [--update]
 #include "golden/samples.hpp"
+#include "model/operations.hpp"
 #include "output/output.hpp"
 
 #include <algorithm>
@@ -82,6 +83,13 @@ Outputs make_outputs() {
   options.type = 0;
   options.inverted = true;
   add_tree_outputs(build_flame_tree(before, options), "inverted", true, outputs);
+
+  const Profile deepflow = deepflow_view(before);
+  make(outputs, "deepflow.collapsed", [&](Buffer &out) { write_collapsed(deepflow, {}, out); });
+  options = {};
+  options.root_name = "Total";
+  const FlameTree total = build_flame_tree(deepflow_view(host_view(before)), options);
+  make(outputs, "total.tree.txt", [&](Buffer &out) { write_tree_table(total, {}, out); });
 
   options = {};
   options.key = FrameKey::kLine;

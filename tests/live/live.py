@@ -231,6 +231,54 @@ def nothing_left(live):
     expect(Path("/proc/mounts").read_text() == mounts, "a mount is left")
 
 
+DEEPFLOW_FRAME = re.compile(r"\[k\] [^\[ ].*|\[l\] [^\[ ].*|\[c\] .+|\[/[^\[\]]+\]|\[vdso\]|\[unknown\] 0x[0-9a-f]{16}|"
+                            r"\[unknown start_thread\?\]|\[stack trace lost\]|[^\[ ].*")
+
+
+def deepflow(live):
+    """Every frame in one of DeepFlow's forms, kernel and libraries told apart, whole microseconds."""
+    program = live.compile("shares.c")
+    command = ["sh", "-c", f"{program} 3 & dd if=/dev/zero of=/dev/null bs=1M count=20000 2>/dev/null; wait"]
+    stats, _ = live.record("--compat", "deepflow", "-F", 499, "-d", 4, command=command)
+    # As from the profile that was read back: pprof has no kinds of frames, but modules.
+    stacks = live.stacks(live.folder / "out.pb.gz", "--compat", "deepflow")
+    expect(sum(stacks.values()) == stats["delivered"] * (10**9 // 499 // 1000),
+           f"{sum(stacks.values())} us of {stats['delivered']} samples")
+    for stack in stacks:
+        first, *rest = stack.split(";")
+        expect(re.fullmatch(r"\[[pt]\] .+", first), f"no process or thread first: {stack}")
+        for frame in rest:
+            expect(DEEPFLOW_FRAME.fullmatch(frame), f"no form: {frame!r} of {stack}")
+    for root, frame in (("[p] shares", "heavy"), ("[t] shares", "heavy"), ("[p] dd", "[k] read_zero"),
+                        ("[p] dd", "[l] read")):
+        expect(any(s.startswith(root + ";") and frame in s.split(";")[1:] for s in stacks),
+               f"no {frame} below {root}: {sorted(stacks)[:5]}")
+
+
+def total(live):
+    """The host by process and thread: three layers that add up to every sample, whoever it is of."""
+    program = live.compile("shares.c")
+    worker = subprocess.Popen([program, "5"])
+    stats, _ = live.record("--total", "-d", 3)
+    worker.wait()
+    out = live.folder / "out.pb.gz"
+    counts = live.stacks(out, "--type", "samples")
+    expect(sum(counts.values()) == stats["delivered"] == stats["taken"], f"{counts} of {stats['text']}")
+    expect(all(s.count(";") <= 1 for s in counts), f"more than two frames: {counts}")
+    expect(counts.get("shares", 0) > 10 and counts.get("shares;shares", 0) > 10, f"no main and other thread: {counts}")
+    done = subprocess.run([live.tool, "flame", out, "--total", "--compat", "deepflow", "--to", "json", "-o", "-"],
+                          capture_output=True, text=True, check=True)
+    tree = json.loads(done.stdout)
+    names = [tree["frames"][f]["name"] for f in tree["nodes"]["frame"]]
+    parents, own, sums = (tree["nodes"][c] for c in ("parent", "self", "total"))
+    expect(tree["unit"] == "microseconds" and sums[0] == stats["delivered"] * 10101, f"{sums[0]} us")
+    expect(sum(own) == sums[0] == sum(t for t, p in list(zip(sums, parents))[1:] if p == 0), "the layers do not add up")
+    for name, parent in list(zip(names, parents))[1:]:
+        expect(name.startswith("[t] " if parent else "[p] "), f"{name} below {names[parent]}")
+        expect(parent == 0 or parents[parent] == 0, f"{name} is too deep")
+    expect(names[0] == "Total" and "[p] shares" in names and "[t] shares" in names, str(names))
+
+
 def needs(program, *candidates):
     for candidate in (program, *candidates):
         found = shutil.which(candidate)
@@ -281,7 +329,7 @@ def python(live):
     whole(stats, 0.99)
 
 
-CASES = {f.__name__: f for f in (shares, in_signal, whole_host, name_rule, cgroup, nothing_left, go, java_frame_pointers,
+CASES = {f.__name__: f for f in (shares, in_signal, whole_host, name_rule, cgroup, nothing_left, deepflow, total, go, java_frame_pointers,
                                  java_interpreted, node, python)}
 
 

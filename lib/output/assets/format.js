@@ -26,6 +26,11 @@ const UNIT_STEPS = {
     [1e6, 'ms'],
     [1e9, 's'],
   ],
+  microseconds: [
+    [1, 'µs'],
+    [1e3, 'ms'],
+    [1e6, 's'],
+  ],
   bytes: [
     [1, 'B'],
     [2 ** 10, 'KiB'],

@@ -65,6 +65,9 @@ FrameKind kind_of_group(std::string_view text) {
   }
   if (text.starts_with("[t] ")) return FrameKind::kThread;
   if (text.starts_with("[p] ")) return FrameKind::kProcess;
+  if (text.starts_with("[k] ")) return FrameKind::kKernel;
+  if (text.starts_with("[l] ")) return FrameKind::kLibrary;
+  if (text.starts_with("[c] ")) return FrameKind::kGpu;
   if (text.starts_with('[') && text.ends_with(']')) {
     const size_t tid = text.rfind(" tid=");
     if (tid != std::string_view::npos && all_digits(text.substr(tid + 5, text.size() - tid - 6)))

@@ -231,6 +231,7 @@ void BpfSampler::load() {
   skeleton_->rodata->only_cgroup = options_.cgroup.empty() ? 0 : 1;
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
   skeleton_->rodata->kernel_stacks = options_.kernel_stacks ? 1 : 0;
+  skeleton_->rodata->user_stacks = options_.user_stacks ? 1 : 0;
   // Room for half a minute of samples that are all different.
   const uint64_t wanted = uint64_t{options_.frequency} * static_cast<uint64_t>(cpus_) * 30;
   const auto entries = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 4096, 1 << 17));
@@ -345,6 +346,8 @@ void BpfSampler::register_process(Process &process) {
     const uint32_t one = 1;
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &one, BPF_ANY);
   }
+  // The kernel's copy is for walking user stacks.
+  if (!options_.user_stacks) return;
   if (process.mappings.empty()) { // a kernel thread, or between exec and the first mapping
     known_->remove(process.pid);
     return;

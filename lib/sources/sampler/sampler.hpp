@@ -19,6 +19,7 @@ struct Options {
   std::string cgroup;        ///< ... or what is in or below this directory of cgroup v2
   bool follow_children = true; ///< what a target forks is a target
   bool kernel_stacks = true;
+  bool user_stacks = true;
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
   bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
   uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows in kernel memory

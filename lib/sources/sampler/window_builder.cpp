@@ -1,10 +1,12 @@
 #include "sources/sampler/window_builder.hpp"
 
+#include "model/frame_name.hpp"
 #include "unwind_row.h"
 
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
+#include <sys/utsname.h>
 
 namespace profcore::sampler {
 namespace {
@@ -78,6 +80,8 @@ WindowBuilder::WindowBuilder(const Options &options, ModuleFiles &files, Process
   profile.meta.default_type = profile.intern("cpu");
   profile.meta.source_format = profile.intern("profcore");
   profile.meta.frequency_hz = options.frequency;
+  utsname host{};
+  if (uname(&host) == 0) profile.meta.host = profile.intern(host.nodename);
   profile.meta.comments.push_back(profile.intern(fmt::format("sampled by BPF on {}", event)));
   window_.origins.resize(1); // module 0 is none
 }
@@ -158,6 +162,7 @@ LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
       file = mapping.module;
       if (file == ModuleFiles::kNone) { // anonymous: a JIT compiler's
         location.module = jit_module_of(owner);
+        location.kind = FrameKind::kManaged;
         location.reason = UnnamedReason::kNotAttempted;
       } else {
         location.address = frame - mapping.start + mapping.offset;
@@ -168,7 +173,7 @@ LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
   if (file != ModuleFiles::kNone && file < files_.size()) {
     location.module = module_of_file(file, owner);
     location.reason = UnnamedReason::kNotAttempted;
-    if (files_[file].path.find(".so") != std::string::npos) location.kind = FrameKind::kLibrary;
+    location.kind = kind_of_module(files_[file].path);
   }
   const LocationId id = window_.profile.add_location(location, {});
   locations_.emplace(key, id);

@@ -200,6 +200,16 @@ TEST_CASE("NULL handles and arguments") {
   CHECK_STATUS(kInvalid, profcore_profile_merge(with_hole, 1, nullptr, nullptr, err));
   CHECK_STATUS(kInvalid, profcore_profile_filter(nullptr, nullptr, &profile, err));
   CHECK_STATUS(kInvalid, profcore_profile_filter(some.get(), nullptr, nullptr, err));
+  for (const auto view : {profcore_profile_host_view, profcore_profile_deepflow_view}) {
+    profile = rubbish<profcore_profile>();
+    CHECK_STATUS(kInvalid, view(nullptr, nullptr, &profile, err));
+    CHECK(profile == nullptr);
+    CHECK_STATUS(kInvalid, view(some.get(), nullptr, nullptr, err));
+  }
+  profile = rubbish<profcore_profile>();
+  CHECK_STATUS(PROFCORE_ERR_NOT_FOUND,
+               profcore_profile_host_view(some.get(), nullptr, &profile, err));
+  CHECK(profile == nullptr);
   CHECK_STATUS(kInvalid, profcore_profile_scale(nullptr, 1, err));
 
   flame = rubbish<profcore_flame>();

@@ -311,6 +311,24 @@ TEST_CASE("progress and cancelling") {
     profcore_profile_free(out);
     return status;
   });
+  for (const auto view : {profcore_profile_host_view, profcore_profile_deepflow_view}) {
+    const ProfilePtr told = told_profile();
+    check_progress("view", [&](const profcore_context *context, profcore_error **err) {
+      auto options = PROFCORE_INIT(profcore_view_options);
+      options.context = context;
+      profcore_profile *out = nullptr;
+      const profcore_status status = view(told.get(), &options, &out, err);
+      profcore_profile_free(out);
+      return status;
+    });
+    auto small = PROFCORE_INIT(profcore_context);
+    small.max_result_bytes = 100;
+    auto options = PROFCORE_INIT(profcore_view_options);
+    options.context = &small;
+    profcore_profile *out = nullptr;
+    CHECK_STATUS(PROFCORE_ERR_LIMIT, view(told.get(), &options, &out, err));
+    CHECK(out == nullptr);
+  }
   check_progress("filter", [&](const profcore_context *context, profcore_error **err) {
     auto options = PROFCORE_INIT(profcore_filter_options);
     options.context = context;

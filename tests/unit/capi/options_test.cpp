@@ -127,6 +127,14 @@ TEST_CASE("options: size, tail, reserved") {
     profcore_profile_free(out);
     return status;
   });
+  const ProfilePtr told = told_profile();
+  for (const auto view : {profcore_profile_host_view, profcore_profile_deepflow_view})
+    check_struct_rules<profcore_view_options>([&](auto *options, profcore_error **err) {
+      profcore_profile *out = nullptr;
+      const profcore_status status = view(told.get(), options, &out, err);
+      profcore_profile_free(out);
+      return status;
+    });
   check_struct_rules<profcore_merge_options>([&](auto *options, profcore_error **err) {
     const profcore_profile *twice[] = {some.get(), some.get()};
     profcore_profile *out = nullptr;

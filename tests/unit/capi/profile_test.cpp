@@ -442,6 +442,31 @@ TEST_CASE("merge, filter, scale") {
   CHECK(profcore_profile_get_warning_count(merged.get()) == 1);
 }
 
+TEST_CASE("by process and thread, and in DeepFlow's forms") {
+  const ProfilePtr told = told_profile();
+  profcore_profile *made = nullptr;
+  REQUIRE_OK(profcore_profile_host_view(told.get(), nullptr, &made, err));
+  const ProfilePtr host{made};
+  check_views(made);
+  CHECK(write(host, PROFCORE_OUTPUT_COLLAPSED) == "nginx 7003500\nnginx;worker 8004000\n");
+  REQUIRE_OK(profcore_profile_deepflow_view(told.get(), nullptr, &made, err));
+  const ProfilePtr deepflow{made};
+  check_views(made);
+  CHECK(write(deepflow, PROFCORE_OUTPUT_COLLAPSED) ==
+        "[p] nginx;main 7003\n[t] worker;main 8004\n");
+  REQUIRE_OK(profcore_profile_deepflow_view(host.get(), nullptr, &made, err));
+  const ProfilePtr total{made};
+  check_views(made);
+  auto options = PROFCORE_INIT(profcore_flame_options);
+  options.root_name = "Total";
+  const FlamePtr tree = build(total, &options);
+  const profcore_flame_frame *frames = profcore_flame_view_frames(tree.get(), nullptr);
+  const profcore_str *strings = profcore_flame_view_strings(tree.get(), nullptr);
+  CHECK(std::string{strings[frames[0].name].data} == "Total");
+  CHECK(profcore_flame_get_node_count(tree.get()) == 3);
+  CHECK(write(total, PROFCORE_OUTPUT_COLLAPSED) == "[p] nginx 7003\n[p] nginx;[t] worker 8004\n");
+}
+
 TEST_CASE("an empty profile goes everywhere") {
   profcore_profile *made = nullptr;
   REQUIRE_OK(profcore_profile_new(&made, err));

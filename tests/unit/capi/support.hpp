@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <doctest/doctest.h>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -111,6 +112,42 @@ inline std::string as_pprof(int32_t gzip_level) {
 constexpr std::string_view kLegacy = "heap profile:      3:     24 [     6:     48] @ heapprofile\n"
                                      "     1:      8 [     2:     16] @ 0x1000 0x2000 0x3000\n"
                                      "     2:     16 [     4:     32] @ 0x1004 0x2000\n";
+
+/// Two samples of `main` that tell of their process, and of a thread of it.
+inline ProfilePtr told_profile() {
+  profcore_profile *made = nullptr;
+  REQUIRE_OK(profcore_profile_new(&made, err));
+  ProfilePtr profile{made};
+  const auto string = [&](std::string_view text) {
+    uint32_t id = 0;
+    REQUIRE_OK(profcore_profile_add_string(made, text.data(), text.size(), &id, err));
+    return id;
+  };
+  profcore_function function{};
+  function.name = string("main");
+  profcore_line line{};
+  REQUIRE_OK(profcore_profile_add_function(made, &function, &line.function, err));
+  profcore_location location{};
+  location.kind = PROFCORE_FRAME_USER;
+  uint32_t frame = 0;
+  REQUIRE_OK(profcore_profile_add_location(made, &location, &line, 1, &frame, err));
+  uint32_t stack = 0;
+  REQUIRE_OK(profcore_profile_add_stack(made, &frame, 1, &stack, err));
+  size_t column = 0;
+  REQUIRE_OK(profcore_profile_add_sample_type(made, "cpu", "ns", &column, err));
+  for (const int64_t tid : {7, 8}) {
+    const profcore_label labels[] = {
+        {string("process"), string("nginx"), 0, 0, 0},
+        {string("pid"), 0, 0, 1, 7},
+        {string("thread"), string(tid == 7 ? "nginx" : "worker"), 0, 0, 0},
+        {string("tid"), 0, 0, 1, tid}};
+    uint32_t set = 0;
+    REQUIRE_OK(profcore_profile_add_label_set(made, labels, 4, &set, err));
+    const int64_t value = tid * 1'000'500;
+    REQUIRE_OK(profcore_profile_add_sample(made, stack, set, &value, 1, 0, err));
+  }
+  return profile;
+}
 
 inline std::vector<std::string> strings_of(const profcore_profile *profile) {
   size_t count = 0;

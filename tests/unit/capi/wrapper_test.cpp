@@ -131,6 +131,13 @@ TEST_CASE("merge and filter") {
   CHECK(merged.filter(filter).sample_count() == 2);
 }
 
+TEST_CASE("views") {
+  const Profile told{capi::told_profile().release()};
+  CHECK(told.host_view().write(PROFCORE_OUTPUT_COLLAPSED).view() ==
+        "nginx 7003500\nnginx;worker 8004000\n");
+  CHECK(told.deepflow_view().sample_type(0).type.size == std::string_view{"on-cpu"}.size());
+}
+
 TEST_CASE("trees") {
   const Profile profile = from_text(capi::kCollapsed);
   const Flame flame = profile.flame();

@@ -50,6 +50,12 @@ TEST_CASE("processes, threads and modules") {
   for (const char *text : {"process 12", "thread pool", "[tid=]", "[x tid=a]", "process :\"x\""})
     CHECK(parse_collapsed_frame(text).kind == FrameKind::kUnknown);
 
+  CHECK(parse_collapsed_frame("[k] vfs_read").kind == FrameKind::kKernel);
+  CHECK(parse_collapsed_frame("[l] malloc").kind == FrameKind::kLibrary);
+  CHECK(parse_collapsed_frame("[c] cuLaunchKernel").kind == FrameKind::kGpu);
+  CHECK(parse_collapsed_frame("[k] vfs_read").name == "[k] vfs_read");
+  CHECK(parse_collapsed_frame("[/usr/lib/libc.so.6]").kind == FrameKind::kUnknown);
+
   const auto frame = parse_collapsed_frame("genunix`as_fault+0x36a");
   CHECK(frame.module == "genunix");
   CHECK(frame.name == "as_fault+0x36a");

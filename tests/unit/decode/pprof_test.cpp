@@ -170,6 +170,22 @@ TEST_CASE("pprof: inline lines keep their order, kernel mappings make kernel fra
   CHECK(profile.locations()[3].reason == UnnamedReason::kNotAttempted);
 }
 
+TEST_CASE("pprof: frames are of the kind of their mapping's file") {
+  const std::pair<const char *, FrameKind> kinds[] = {
+      {"/usr/bin/x", FrameKind::kUser},          {"/usr/lib/libc.so.6", FrameKind::kLibrary},
+      {"[vdso]", FrameKind::kLibrary},           {"/tmp/perf-12.map", FrameKind::kManaged},
+      {"/lib/modules/x.ko", FrameKind::kKernel}, {"", FrameKind::kUser},
+  };
+  for (const auto &[path, kind] : kinds) {
+    Builder message = strings().bytes(6, path).message(1, value_type(1, 2));
+    message.message(3, Builder{}.varint(1, 1).varint(5, 11));
+    message.message(4, Builder{}.varint(1, 1).varint(2, 1).varint(3, 5));
+    message.message(2, Builder{}.packed(1, {1}).packed(2, {1}));
+    CAPTURE(path);
+    CHECK(read(message).locations()[1].kind == kind);
+  }
+}
+
 TEST_CASE("pprof: packed, unpacked, in pieces and in any order is the same") {
   const std::vector<Builder> forms = {
       Builder{}.packed(1, {2, 1}).packed(2, {5}).message(

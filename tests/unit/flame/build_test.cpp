@@ -159,6 +159,20 @@ TEST_CASE("siblings come by name or by total") {
   }
 }
 
+TEST_CASE("the root has the name that was asked for, in diffs too") {
+  Letters letters;
+  letters.add("ab", 1);
+  FlameOptions options;
+  CHECK(build(letters.profile).name_of(0) == "all");
+  options.root_name = "Total";
+  const FlameTree tree = build(letters.profile, options);
+  CHECK(tree.name_of(0) == "Total");
+  CHECK(diff_flame_trees(build(letters.profile), tree, {}).name_of(0) == "Total");
+  options.inverted = true;
+  options.group_by = {"thread"};
+  CHECK(build(letters.profile, options).name_of(0) == "Total");
+}
+
 TEST_CASE("zero values leave no nodes, values that cancel do") {
   Letters letters;
   letters.add("ab", 0);

@@ -56,3 +56,26 @@ TEST_CASE("inner lines are inlined frames") {
   CHECK(line_kind(location, 2) == FrameKind::kJavaCompiled);
   CHECK(frame_kind_name(FrameKind::kJavaInlined) == "java_inlined");
 }
+
+TEST_CASE("a module's path tells the kind of its code") {
+  const std::pair<const char *, FrameKind> kinds[] = {
+      {"", FrameKind::kUser},
+      {"/usr/bin/x", FrameKind::kUser},
+      {"/opt/my.software/x", FrameKind::kUser},
+      {"/lib/ld-musl-x86_64.so.1", FrameKind::kLibrary},
+      {"libx.so", FrameKind::kLibrary},
+      {"/opt/libx.so (deleted)", FrameKind::kLibrary},
+      {"[vdso]", FrameKind::kLibrary},
+      {"[heap]", FrameKind::kUser},
+      {"/tmp/perf-1.map", FrameKind::kManaged},
+      {"/tmp/perf.map", FrameKind::kUser},
+      {"[kernel.kallsyms]_text", FrameKind::kKernel},
+      {"[guest.kernel.kallsyms]", FrameKind::kKernel},
+      {"/usr/lib/debug/vmlinux-6.1", FrameKind::kKernel},
+      {"/lib/modules/6.1/nf_nat.ko", FrameKind::kKernel},
+  };
+  for (const auto &[path, kind] : kinds) {
+    CAPTURE(path);
+    CHECK(kind_of_module(path) == kind);
+  }
+}

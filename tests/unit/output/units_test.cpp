@@ -16,6 +16,13 @@ TEST_CASE("time goes up to seconds, in steps of a thousand") {
   CHECK(humanise(-1'234'567'890, "nanoseconds") == "-1.23s");
 }
 
+TEST_CASE("microseconds stay a source's own unit, shown like time") {
+  CHECK(humanise(999, "microseconds") == "999us");
+  CHECK(humanise(10'101, "microseconds") == "10.10ms");
+  CHECK(humanise(2'500'000, "microseconds") == "2.50s");
+  CHECK(humanise_named(0, "microseconds") == "0 microseconds");
+}
+
 TEST_CASE("bytes go in steps of 1024") {
   CHECK(humanise(1023, "bytes") == "1023B");
   CHECK(humanise(1024, "bytes") == "1kB");

@@ -181,7 +181,7 @@ private:
   PodVector<StringId> strings_;
   IdMap mappings_, functions_, locations_;
   std::vector<Line> lines_;
-  PodVector<uint8_t> kernel_modules_; ///< per module of the profile
+  PodVector<FrameKind> module_kinds_; ///< per module of the profile
   uint64_t missing_mappings_ = 0;
   uint64_t lost_strings_ = 0;
   mutable std::atomic<uint64_t> label_bytes_{0}, other_bytes_{0};

@@ -1,6 +1,7 @@
 // Strings, mappings, functions and locations of a profile.proto message, in that order, whatever
 // their order in the file: each is read when all that it refers to is known.
 
+#include "model/frame_name.hpp"
 #include "sources/decode/pprof/decoder.hpp"
 
 #include <fmt/format.h>
@@ -15,13 +16,6 @@ namespace {
 }
 [[noreturn]] void zero_id(const char *what, uint64_t offset) {
   throw Error{Status::kMalformed, fmt::format("a {} has id 0, which means none", what), offset};
-}
-
-bool is_kernel_path(std::string_view path) noexcept {
-  if (path.starts_with("[kernel") || path.starts_with("[guest.kernel")) return true;
-  const size_t slash = path.rfind('/');
-  if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
-  return path == "vmlinux" || path.starts_with("vmlinux-") || path.ends_with(".ko");
 }
 
 } // namespace
@@ -135,7 +129,7 @@ void Decoder::read_mappings() {
       repeated_id("mapping", id, message.offset);
   });
   for (const Module &module : profile_.modules())
-    kernel_modules_.push_back(is_kernel_path(profile_.text(module.path)));
+    module_kinds_.push_back(kind_of_module(profile_.text(module.path)));
 }
 
 void Decoder::read_functions() {
@@ -200,7 +194,6 @@ void Decoder::read_locations() {
 
 void Decoder::read_location(const WireField &message) {
   Location location;
-  location.kind = FrameKind::kUser;
   uint64_t id = 0;
   uint64_t mapping = 0;
   lines_.clear();
@@ -252,7 +245,7 @@ void Decoder::read_location(const WireField &message) {
       odd(missing_mappings_, "a location refers to a mapping that is not there", message.offset);
     }
   }
-  if (kernel_modules_[location.module] != 0) location.kind = FrameKind::kKernel;
+  location.kind = module_kinds_[location.module];
   if (lines_.empty())
     location.reason = location.module == 0 && location.address != 0 ? UnnamedReason::kNoModule
                                                                     : UnnamedReason::kNotAttempted;
