@@ -24,6 +24,7 @@ const volatile __u32 per_cpu = 0;      /* tell CPUs apart */
 const volatile __u32 kernel_stacks = 1;
 
 volatile __u32 window = 0;
+volatile __u64 period_ns = 0; /* from one tick of a CPU to the next */
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -67,9 +68,39 @@ struct {
   __type(value, __u64);
 } counters SEC(".maps");
 
+struct tick {
+  __u64 time;
+  __u64 period;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct tick);
+} last_tick SEC(".maps");
+
 static __always_inline void add(__u32 counter, __u64 much) {
   __u64 *value = bpf_map_lookup_elem(&counters, &counter);
   if (value) *value += much;
+}
+
+/* How long this tick stands for: the period. A change of the period starts the clock anew, so that
+ * the first tick after it stands for what has gone by. */
+static __always_inline __u64 time_of_tick(void) {
+  __u32 zero = 0;
+  const __u64 period = period_ns;
+  const __u64 now = bpf_ktime_get_ns();
+  __u64 stands_for = period;
+  struct tick *last = bpf_map_lookup_elem(&last_tick, &zero);
+  if (!last) return period;
+  if (last->period != period) {
+    const __u64 most = last->period + period;
+    if (last->period) stands_for = now - last->time;
+    if (stands_for > most) stands_for = most; /* the clock stood still meanwhile */
+    last->period = period;
+  }
+  last->time = now;
+  return stands_for;
 }
 
 static __always_inline __u64 mix(__u64 hash, __u64 frame) {
@@ -107,12 +138,14 @@ static __always_inline void send_stack(struct sampler_count *count, struct sampl
 }
 
 static __always_inline void count_sample(void *counts, const struct sampler_key *key,
-                                         struct task_struct *task, struct sampler_stack *stack) {
+                                         struct task_struct *task, struct sampler_stack *stack,
+                                         __u64 nanoseconds) {
   struct sampler_count *known = bpf_map_lookup_elem(counts, key);
   if (known) {
     __sync_fetch_and_add(&known->samples, 1);
+    __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
   } else {
-    struct sampler_count fresh = {.samples = 1};
+    struct sampler_count fresh = {.samples = 1, .nanoseconds = nanoseconds};
     struct task_struct *leader = BPF_CORE_READ(task, group_leader);
     bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
     bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
@@ -122,13 +155,17 @@ static __always_inline void count_sample(void *counts, const struct sampler_key 
       if (!is_new) add(SAMPLER_LOST_COUNTS, 1);
       return;
     }
-    if (!is_new) __sync_fetch_and_add(&known->samples, 1); /* another CPU was first */
+    if (!is_new) { /* another CPU was first */
+      __sync_fetch_and_add(&known->samples, 1);
+      __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
+    }
   }
   send_stack(known, stack);
 }
 
 SEC("perf_event")
 int take_sample(struct bpf_perf_event_data *ctx) {
+  const __u64 nanoseconds = time_of_tick();
   __u64 id = bpf_get_current_pid_tgid();
   struct sampler_key key = {.tgid = id >> 32, .tid = (__u32)id, .cpu = ~0U};
   if (key.tid == 0) {
@@ -177,9 +214,9 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   key.stack = stack->hash = hashing.hash;
 
   if (at_window & 1)
-    count_sample(&counts_odd, &key, task, stack);
+    count_sample(&counts_odd, &key, task, stack, nanoseconds);
   else
-    count_sample(&counts_even, &key, task, stack);
+    count_sample(&counts_even, &key, task, stack, nanoseconds);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);
   return 0;
 }

@@ -56,6 +56,7 @@ struct sampler_key {
 };
 struct sampler_count {
   __u64 samples;
+  __u64 nanoseconds; /* that they stand for, each by the frequency at which it was taken */
   __u32 is_sent; /* the stack has gone up */
   __u32 zero;
   char comm[SAMPLER_COMM];
@@ -90,7 +91,7 @@ enum sampler_counter {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct sampler_mapping) == 24 && sizeof(struct sampler_file) == 64 &&
-                  sizeof(struct sampler_key) == 24 && sizeof(struct sampler_count) == 48 &&
+                  sizeof(struct sampler_key) == 24 && sizeof(struct sampler_count) == 56 &&
                   sizeof(struct sampler_stack) == SAMPLER_STACK_HEAD + 8 * 2 * SAMPLER_MAX_FRAMES,
               "no padding");
 #endif

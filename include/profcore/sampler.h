@@ -34,7 +34,13 @@ typedef struct profcore_sampler_options {
   int32_t per_cpu;     /**< 1: CPUs are told apart, by the label `cpu` */
   int32_t no_kernel;   /**< 1: no kernel frames */
   int32_t no_symbols;  /**< 1: frames keep their addresses; they can be named later */
-  uint64_t reserved[7];
+  /** What sampling may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for some
+   * seconds, the sampler takes samples more rarely, down to one a second and CPU, and later more
+   * often again, never more often than `frequency`; every sample counts the nanoseconds it stands
+   * for. Keeping up with processes that start and end costs something at any frequency: sampling
+   * has what that leaves of the budget, but a quarter of it at least. */
+  double cpu_budget;
+  uint64_t reserved[6];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits
@@ -54,7 +60,7 @@ typedef struct profcore_sampler_stats {
   uint64_t complete;             /**< samples whose user stack was walked to its root */
   uint64_t without_user;         /**< samples of kernel threads: no user stack */
   uint64_t bpf_ns;               /**< CPU time of the program in the kernel, nanoseconds */
-  uint64_t own_cpu_ns;           /**< CPU time of the sampler's calls, nanoseconds */
+  uint64_t own_cpu_ns;           /**< CPU time of the sampler's calls, naming too, nanoseconds */
   uint64_t row_bytes;            /**< kernel memory of unwind rows */
   uint64_t rows;
   uint64_t files_without_rows; /**< over the budget, or without call frame information */
@@ -62,7 +68,9 @@ typedef struct profcore_sampler_stats {
   uint64_t modules;            /**< files seen */
   /** Samples by why the walk of the user stack ended, by PROFCORE_STOP_... */
   uint64_t stops[16];
-  uint64_t reserved[7];
+  uint64_t frequency;     /**< samples a second on every CPU at present */
+  uint64_t times_lowered; /**< that the frequency was, for the CPU budget */
+  uint64_t reserved[5];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */

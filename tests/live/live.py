@@ -128,6 +128,24 @@ def shares(live):
     expect(all(s.split(";").count("level") == 9 for s in deep), f"not nine levels: {deep[:2]}")
 
 
+def cpu_budget(live):
+    """Samples more rarely where they cost too much; all CPU time is still there, each sample with its own."""
+    program = live.compile("shares.c")
+    cpus = os.cpu_count()
+    workers = [subprocess.Popen([program, "9"]) for _ in range(cpus)]  # two threads each: no CPU is idle
+    time.sleep(0.5)
+    seconds = 7
+    stats, stacks = live.record("-a", "-F", 499, "-d", seconds, "--cpu-budget", 0.2 * cpus)
+    for worker in workers:
+        worker.wait()
+    frequency, lowered = map(int, re.search(r"^frequency\s+(\d+) Hz, lowered (\d+)", stats["text"], re.M).groups())
+    expect(lowered >= 1 and 1 <= frequency < 350, f"not lowered: {stats['text']}")
+    expect(stats["taken"] < 0.8 * 499 * seconds * cpus, f"taken as if not lowered: {stats['text']}")
+    had = sum(stacks.values()) / 1e9 / (seconds * cpus)
+    print(f"at last {frequency} Hz, {stats['taken']} samples, {had:.3f} of all CPU time")
+    expect(abs(had - 1) < 0.04, f"{had:.3f} of the CPU time is in the profile: {stats['text']}")
+
+
 def in_signal(live):
     """Through a signal frame to the root."""
     program = live.compile("in_signal.c")
@@ -281,7 +299,7 @@ def python(live):
     whole(stats, 0.99)
 
 
-CASES = {f.__name__: f for f in (shares, in_signal, whole_host, name_rule, cgroup, nothing_left, go, java_frame_pointers,
+CASES = {f.__name__: f for f in (shares, cpu_budget, in_signal, whole_host, name_rule, cgroup, nothing_left, go, java_frame_pointers,
                                  java_interpreted, node, python)}
 
 

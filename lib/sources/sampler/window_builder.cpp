@@ -2,7 +2,9 @@
 
 #include "unwind_row.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -65,19 +67,15 @@ void StackStore::clear() {
 }
 
 WindowBuilder::WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
-                             const StackStore &stacks, uint64_t period_ns, std::string_view event)
-    : options_{options}, files_{files}, processes_{processes}, stacks_{stacks},
-      period_ns_{static_cast<int64_t>(period_ns)} {
+                             const StackStore &stacks, std::string_view event)
+    : options_{options}, files_{files}, processes_{processes}, stacks_{stacks} {
   Profile &profile = window_.profile;
   profile.add_sample_type("samples", "count");
   profile.add_sample_type("cpu", "nanoseconds");
-  for (SampleType &type : profile.mutable_sample_types()) type.period = period_ns_;
   profile.meta.period_type = profile.intern("cpu");
   profile.meta.period_unit = profile.intern("nanoseconds");
-  profile.meta.period = period_ns_;
   profile.meta.default_type = profile.intern("cpu");
   profile.meta.source_format = profile.intern("profcore");
-  profile.meta.frequency_hz = options.frequency;
   profile.meta.comments.push_back(profile.intern(fmt::format("sampled by BPF on {}", event)));
   window_.origins.resize(1); // module 0 is none
 }
@@ -266,12 +264,21 @@ bool WindowBuilder::add(const sampler_key &key, const sampler_count &count) {
     stack = window_.profile.stacks.child(0, lost_);
   }
   const std::array<int64_t, 2> values{static_cast<int64_t>(count.samples),
-                                      static_cast<int64_t>(count.samples) * period_ns_};
+                                      static_cast<int64_t>(count.nanoseconds)};
+  samples_ += values[0];
+  nanoseconds_ += values[1];
   window_.profile.add_sample(stack, labels_of(key, count), values);
   return arrived;
 }
 
 Window WindowBuilder::finish(int64_t start_ns, int64_t duration_ns) {
+  // The frequency may have been lowered meanwhile: this is the average.
+  const int64_t period =
+      samples_ > 0 ? nanoseconds_ / samples_ : INT64_C(1000000000) / options_.frequency;
+  for (SampleType &type : window_.profile.mutable_sample_types()) type.period = period;
+  window_.profile.meta.period = period;
+  window_.profile.meta.frequency_hz =
+      std::round(1e9 / static_cast<double>(std::max(period, INT64_C(1))));
   window_.profile.meta.time_ns = start_ns;
   window_.profile.meta.duration_ns = duration_ns;
   window_.profile.stacks.drop_index();

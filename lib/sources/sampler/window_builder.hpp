@@ -40,7 +40,7 @@ private:
 class WindowBuilder {
 public:
   WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
-                const StackStore &stacks, uint64_t period_ns, std::string_view event);
+                const StackStore &stacks, std::string_view event);
 
   /// False when the stack did not arrive: a frame says so in its place.
   bool add(const sampler_key &key, const sampler_count &count);
@@ -78,7 +78,8 @@ private:
   ProcessTable &processes_;
   const StackStore &stacks_;
   Window window_;
-  int64_t period_ns_;
+  int64_t samples_ = 0;
+  int64_t nanoseconds_ = 0;
   std::unordered_map<uint32_t, ModuleId> file_modules_;
   std::unordered_map<uint64_t, ModuleId> jit_modules_;
   std::unordered_map<std::pair<uint64_t, uint64_t>, LocationId, PairHash> locations_;
