@@ -22,6 +22,9 @@ const volatile __u32 only_targets = 0; /* sample only the processes in `targets`
 const volatile __u32 only_cgroup = 0;  /* sample only what is in or below `cgroups[0]` */
 const volatile __u32 per_cpu = 0;      /* tell CPUs apart */
 const volatile __u32 kernel_stacks = 1;
+/* Where the library is not in the first pid namespace: the number of its own. It knows processes by
+ * their ids there. */
+const volatile __u32 pid_namespace = 0;
 
 volatile __u32 window = 0;
 volatile __u64 period_ns = 0; /* from one tick of a CPU to the next */
@@ -103,6 +106,21 @@ static __always_inline __u64 time_of_tick(void) {
   return stands_for;
 }
 
+/* The task's id in the library's pid namespace, 0: it is not in there. bpf_get_ns_current_pid_tgid
+ * would know only those whose innermost namespace that is. */
+static __always_inline __u32 id_in_namespace(struct task_struct *task) {
+  struct pid *ids = BPF_CORE_READ(task, thread_pid);
+  if (!ids) return 0; /* it has all but ended */
+  const __u32 innermost = BPF_CORE_READ(ids, level);
+  const void *id = (const void *)ids + bpf_core_field_offset(struct pid, numbers);
+  for (__u32 level = 0; level < MAX_PID_NAMESPACES && level <= innermost; ++level) {
+    const struct upid *here = id;
+    if (BPF_CORE_READ(here, ns, ns.inum) == pid_namespace) return BPF_CORE_READ(here, nr);
+    id += bpf_core_type_size(struct upid);
+  }
+  return 0;
+}
+
 static __always_inline __u64 mix(__u64 hash, __u64 frame) {
   hash ^= frame;
   hash *= 0xff51afd7ed558ccdULL;
@@ -172,15 +190,20 @@ int take_sample(struct bpf_perf_event_data *ctx) {
     add(SAMPLER_IDLE, 1);
     return 0;
   }
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+  if (pid_namespace) {
+    key.tgid = id_in_namespace(BPF_CORE_READ(task, group_leader));
+    key.tid = key.tgid ? id_in_namespace(task) : 0;
+  }
   if (only_targets && !bpf_map_lookup_elem(&targets, &key.tgid)) return 0;
   if (only_cgroup && bpf_current_task_under_cgroup(&cgroups, 0) != 1) return 0;
   add(SAMPLER_TAKEN, 1);
+  if (key.tgid == 0) add(SAMPLER_OUTSIDE, 1);
   if (per_cpu) key.cpu = bpf_get_smp_processor_id();
 
   __u32 zero = 0;
   struct sampler_stack *stack = bpf_map_lookup_elem(&scratch, &zero);
   if (!stack) return 0;
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
   __u64 began = bpf_ktime_get_ns();
   __u32 at_window = window;
   stack->tgid = key.tgid;
@@ -189,11 +212,12 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->kernel_frames = 0;
   stack->user_frames = 0;
   stack->hash = 0;
-  key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
+  if (key.tgid) key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
 
   __u32 user_frames = 0;
-  /* Kernel threads have no user stack, tasks that exit none any more. */
-  if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
+  /* Kernel threads have no user stack, tasks that exit none any more; of those outside the
+   * namespace nothing is known. */
+  if (key.tgid && !(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
     user_frames = unwind_user(ctx, task, &key, stack);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {

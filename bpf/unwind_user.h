@@ -132,8 +132,9 @@ static long step_frame(__u32 i, void *given) {
     const struct sampler_file *file = bpf_map_lookup_elem(&files, &number);
     if (file && number != SAMPLER_NO_FILE) {
       const __u64 offset = pc - mapping->offset_bias;
-      frame = SAMPLER_FRAME_IN_MODULE | (__u64)file->module << SAMPLER_FRAME_OFFSET_BITS |
-              (offset & SAMPLER_FRAME_OFFSET_MASK);
+      if (file->module != SAMPLER_NO_MODULE)
+        frame = SAMPLER_FRAME_IN_MODULE | (__u64)file->module << SAMPLER_FRAME_OFFSET_BITS |
+                (offset & SAMPLER_FRAME_OFFSET_MASK);
       row = find_row(file, offset);
     }
   }
@@ -158,7 +159,8 @@ known_process(struct task_struct *task, struct walk *walk, __u32 tgid, __u32 sta
     if (BPF_CORE_READ(parent, mm, start_stack) != BPF_CORE_READ(task, mm, start_stack) ||
         BPF_CORE_READ(parent, mm, start_code) != BPF_CORE_READ(task, mm, start_code))
       return 0;
-    tgid = BPF_CORE_READ(parent, tgid);
+    tgid = pid_namespace ? id_in_namespace(BPF_CORE_READ(parent, group_leader))
+                         : BPF_CORE_READ(parent, tgid);
     process = bpf_map_lookup_elem(&processes, &tgid);
   }
   if (process && process->count > SAMPLER_FEW_MAPPINGS)

@@ -58,10 +58,10 @@ typedef struct profcore_sampler_stats {
   uint64_t unregistered;         /**< samples of processes too new: walked by frame pointers only */
   uint64_t truncated;            /**< samples of more frames than are kept (127) */
   uint64_t complete;             /**< samples whose user stack was walked to its root */
-  uint64_t without_user;         /**< samples of kernel threads: no user stack */
-  uint64_t bpf_ns;               /**< CPU time of the program in the kernel, nanoseconds */
-  uint64_t own_cpu_ns;           /**< CPU time of the sampler's calls, naming too, nanoseconds */
-  uint64_t row_bytes;            /**< kernel memory of unwind rows */
+  uint64_t without_user; /**< samples of kernel threads, and of those outside: no user stack */
+  uint64_t bpf_ns;       /**< CPU time of the program in the kernel, nanoseconds */
+  uint64_t own_cpu_ns;   /**< CPU time of the sampler's calls, naming too, nanoseconds */
+  uint64_t row_bytes;    /**< kernel memory of unwind rows */
   uint64_t rows;
   uint64_t files_without_rows; /**< over the budget, or without call frame information */
   uint64_t processes;          /**< known now */
@@ -70,7 +70,9 @@ typedef struct profcore_sampler_stats {
   uint64_t stops[16];
   uint64_t frequency;     /**< samples a second on every CPU at present */
   uint64_t times_lowered; /**< that the frequency was, for the CPU budget */
-  uint64_t reserved[5];
+  uint64_t outside; /**< of those taken: samples of tasks outside the caller's pid namespace, all
+                       together as process "outside this pid namespace" */
+  uint64_t reserved[4];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */

@@ -154,6 +154,7 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.files_without_rows = now.files_without_rows;
     info.processes = now.processes;
     info.modules = now.modules;
+    info.outside = now.outside;
     info.frequency = now.frequency;
     info.times_lowered = now.times_lowered;
     std::copy(std::begin(now.stops), std::end(now.stops), info.stops);

@@ -14,8 +14,10 @@
 #include "base/error.hpp"
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
+#include "sources/sampler/pid_namespace.hpp"
 #include "sources/sampler/rate_control.hpp"
 #include "sources/sampler/side_band.hpp"
+#include "sources/sampler/trampolines.hpp"
 #include "sources/sampler/unwind_table.hpp"
 #include "sources/sampler/window_builder.hpp"
 #include "unwind_row.h"
@@ -87,13 +89,6 @@ struct RingCloser {
 [[noreturn]] void fail(int error, std::string_view what) {
   throw Error{error == EPERM || error == EACCES ? Status::kPermission : Status::kUnsupported,
               fmt::format("{}: {}", what, strerrordesc_np(error))};
-}
-
-/// Samples carry the ids of the first pid namespace, everything else those of ours.
-bool in_first_pid_namespace() {
-  constexpr ino_t kFirst = 0xEFFFFFFCU; // PROC_PID_INIT_INO
-  struct stat info {};
-  return stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kFirst;
 }
 
 /// Between two looks at the side-band while records come: what a process does in this time before
@@ -181,11 +176,6 @@ BpfSampler::BpfSampler(const Options &options)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
   if (!options.name_pattern.empty()) name_.emplace(options.name_pattern, "name");
   targets_.insert(options.pids.begin(), options.pids.end());
-  if (!in_first_pid_namespace())
-    throw Error{
-        Status::kUnsupported,
-        "the kernel names processes by other ids than this pid namespace: run in the host's "
-        "(docker --pid=host)"};
   cpus_ = libbpf_num_possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
@@ -254,6 +244,7 @@ void BpfSampler::load() {
   skeleton_->rodata->only_cgroup = options_.cgroup.empty() ? 0 : 1;
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
   skeleton_->rodata->kernel_stacks = options_.kernel_stacks ? 1 : 0;
+  skeleton_->rodata->pid_namespace = own_pid_namespace();
   skeleton_->bss->period_ns = UINT64_C(1000000000) / options_.frequency;
   // Room for half a minute of samples that are all different.
   const uint64_t wanted = uint64_t{options_.frequency} * static_cast<uint64_t>(cpus_) * 30;
@@ -380,7 +371,10 @@ void BpfSampler::register_process(Process &process) {
 
 void BpfSampler::register_changed() {
   for (const int32_t pid : processes_.take_changed())
-    if (Process *process = processes_.find(pid)) register_process(*process);
+    if (Process *process = processes_.find(pid)) {
+      find_trampolines(*process, files_);
+      register_process(*process);
+    }
   for (const uint32_t module : files_.take_opened())
     if (files_[module].slot != 0 && !files_[module].was_prepared) slots_->want(module);
   for (const int32_t pid : processes_.take_exited()) forget_in_kernel(pid);
@@ -405,6 +399,11 @@ bool BpfSampler::open_again(uint32_t module) {
 void BpfSampler::prepare_module(uint32_t number) {
   ModuleFile &module = files_[number];
   module.is_waiting = false;
+  if (module.trampolines.stride != 0) {
+    module.was_prepared = true;
+    slots_->place(number, make_trampoline_rows(module.trampolines));
+    return;
+  }
   if (!module.is_vdso && !module.file.is_open() && !open_again(number)) return;
   const bool is_first = !module.was_prepared;
   module.was_prepared = true;
@@ -582,6 +581,7 @@ Stats BpfSampler::stats() const {
   stats_.idle = sums[SAMPLER_IDLE];
   stats_.lost_ring = sums[SAMPLER_LOST_RING];
   stats_.lost_counts = sums[SAMPLER_LOST_COUNTS];
+  stats_.outside = sums[SAMPLER_OUTSIDE];
   stats_.unregistered = sums[SAMPLER_UNREGISTERED];
   stats_.bpf_nanoseconds = sums[SAMPLER_UNWIND_NANOSECONDS];
   for (size_t i = 0; i < std::size(stats_.stops); ++i) stats_.stops[i] = sums[SAMPLER_COUNTERS + i];

@@ -34,6 +34,7 @@ struct Stats {
   uint64_t lost_ring = 0;    ///< stacks that found no room in the ring; their samples: lost_stacks
   uint64_t lost_counts = 0;  ///< samples that found no room in the table
   uint64_t lost_stacks = 0;  ///< samples whose stack did not arrive
+  uint64_t outside = 0;      ///< samples of tasks outside our pid namespace, told apart by nothing
   uint64_t unregistered = 0; ///< samples of processes not known yet: walked by frame pointers
   uint64_t truncated = 0;    ///< samples with more frames than are kept
   uint64_t lost_records = 0; ///< of the side-band

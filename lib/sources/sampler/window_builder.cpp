@@ -173,6 +173,15 @@ LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
   return id;
 }
 
+/// A frame that stands for what is not known.
+LocationId WindowBuilder::named_frame(std::string_view name) {
+  Function function;
+  function.name = window_.profile.intern(name);
+  Line line;
+  line.function = window_.profile.add_function(function);
+  return window_.profile.add_location({}, {&line, 1});
+}
+
 LocationId WindowBuilder::kernel_frame(uint64_t address) {
   const std::pair<uint64_t, uint64_t> key{address, 1};
   const auto known = locations_.find(key);
@@ -202,6 +211,7 @@ StackId WindowBuilder::stack_of(const sampler_key &key) {
   if (known != made_stacks_.end()) return known->second;
   StackTrie &trie = window_.profile.stacks;
   StackId stack = 0;
+  if (key.tgid == 0) stack = trie.child(stack, named_frame("[outside this pid namespace]"));
   if (const StackStore::Stack *found = stacks_.find(key.stack)) {
     const std::span<const uint64_t> frames = stacks_.frames(*found);
     for (size_t i = found->user; i-- > 0;) stack = trie.child(stack, user_frame(frames[i], owner));
@@ -230,6 +240,11 @@ LabelSetId WindowBuilder::labels_of(const sampler_key &key, const sampler_count 
     label.is_number = 1;
     label.number = value;
   };
+  if (key.tgid == 0) { // the sampler is in a container; what is outside has no ids here
+    text("process", "outside this pid namespace");
+    if (options_.per_cpu) number("cpu", key.cpu);
+    return profile.add_label_set({labels.data(), filled});
+  }
   text("process", comm_of(count.process_comm));
   number("pid", key.tgid);
   if (Process *process = owner_of(key).process) {
@@ -253,15 +268,7 @@ bool WindowBuilder::add(const sampler_key &key, const sampler_count &count) {
   if (arrived) {
     stack = stack_of(key);
   } else {
-    if (!has_lost_) {
-      Function function;
-      function.name = window_.profile.intern("[stack trace lost]");
-      Line line;
-      line.function = window_.profile.add_function(function);
-      lost_ = window_.profile.add_location({}, {&line, 1});
-      has_lost_ = true;
-    }
-    stack = window_.profile.stacks.child(0, lost_);
+    stack = window_.profile.stacks.child(0, named_frame("[stack trace lost]"));
   }
   const std::array<int64_t, 2> values{static_cast<int64_t>(count.samples),
                                       static_cast<int64_t>(count.nanoseconds)};

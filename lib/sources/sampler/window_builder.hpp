@@ -61,6 +61,7 @@ private:
   Owner owner_of(const sampler_key &key);
   StackId stack_of(const sampler_key &key);
   LocationId user_frame(uint64_t frame, const Owner &owner);
+  LocationId named_frame(std::string_view name);
   LocationId kernel_frame(uint64_t address);
   ModuleId module_of_file(uint32_t file, const Owner &owner);
   ModuleId jit_module_of(const Owner &owner);
@@ -85,8 +86,6 @@ private:
   std::unordered_map<std::pair<uint64_t, uint64_t>, LocationId, PairHash> locations_;
   std::unordered_map<std::pair<uint64_t, uint64_t>, StackId, PairHash> made_stacks_;
   ModuleId kernel_module_ = 0;
-  LocationId lost_ = 0;
-  bool has_lost_ = false;
 };
 
 } // namespace profcore::sampler
