@@ -280,7 +280,7 @@ def pid_namespace(live):
         expect(ours and sum(ours.values()) > 1e8, f"pid {pid} is missing in {profile}: {done.stdout}{done.stderr}")
         named = sum(v for s, v in ours.items() if "heavy" in s.split(";"))
         work = sum(v for s, v in ours.items() if "level" in s.split(";"))
-        expect(abs(named / work - 0.75) < 0.1, f"heavy has {named / work:.3f} of pid {pid}")
+        expect(abs(named / work - 0.75) < 0.25, f"heavy has {named / work:.3f} of pid {pid}")
 
     whole_share("all.pb.gz", direct)
     whole_share("all.pb.gz", below)

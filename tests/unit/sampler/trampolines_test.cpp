@@ -10,6 +10,8 @@ using namespace profcore::sampler;
 namespace {
 
 const std::vector<uint8_t> kPlain = {0x48, 0x83, 0xec, 8, 0xff, 0xd1, 0x48, 0x83, 0xc4, 8, 0xc3};
+const std::vector<uint8_t> kEndbr = {0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x83, 0xec, 8,
+                                     0xff, 0xd1, 0x48, 0x83, 0xc4, 8,    0xc3};
 
 /// An arena as CPython fills it.
 std::vector<uint8_t> arena(std::vector<uint8_t> copy, size_t stride) {
@@ -18,12 +20,6 @@ std::vector<uint8_t> arena(std::vector<uint8_t> copy, size_t stride) {
   while (code.size() + stride <= 65536) code.insert(code.end(), copy.begin(), copy.end());
   code.resize(65536);
   return code;
-}
-
-std::vector<uint8_t> with_endbr() {
-  std::vector<uint8_t> copy = {0xf3, 0x0f, 0x1e, 0xfa};
-  copy.insert(copy.end(), kPlain.begin(), kPlain.end());
-  return copy;
 }
 
 /// The words from sp to the caller's sp at a pc of the arena.
@@ -39,8 +35,8 @@ int words_at(const FileRows &table, uint32_t pc) {
 TEST_CASE("an arena of trampolines is known by its beginning") {
   CHECK(read_trampolines(arena(kPlain, 11)) == Trampolines{11, 0}); // CPython 3.12
   CHECK(read_trampolines(arena(kPlain, 16)) == Trampolines{16, 0}); // 3.13
-  CHECK(read_trampolines(arena(with_endbr(), 16)) == Trampolines{16, 4});
-  CHECK(read_trampolines(arena(with_endbr(), 15)) == Trampolines{15, 4});
+  CHECK(read_trampolines(arena(kEndbr, 16)) == Trampolines{16, 4});
+  CHECK(read_trampolines(arena(kEndbr, 15)) == Trampolines{15, 4});
   CHECK(read_trampolines(arena(kPlain, 272)) == Trampolines{272, 0});
 }
 
