@@ -7,6 +7,22 @@
 #include <linux/types.h>
 
 #define PF_KTHREAD 0x00200000
+#define MAX_PID_NAMESPACES 33 /* one in the other */
+
+struct ns_common {
+  unsigned int inum;
+} __attribute__((preserve_access_index));
+struct pid_namespace {
+  struct ns_common ns;
+} __attribute__((preserve_access_index));
+struct upid {
+  int nr;
+  struct pid_namespace *ns;
+} __attribute__((preserve_access_index));
+struct pid {
+  unsigned int level; /* of the innermost namespace that it has a number in */
+  struct upid numbers[1];
+} __attribute__((preserve_access_index));
 
 struct mm_struct {
   unsigned long start_code;
@@ -20,6 +36,7 @@ struct task_struct {
   struct mm_struct *mm;
   struct task_struct *group_leader;
   struct task_struct *real_parent;
+  struct pid *thread_pid;
   __u64 start_boottime;
   unsigned in_execve : 1;
   char comm[16];

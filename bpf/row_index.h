@@ -26,13 +26,14 @@
 #define SAMPLER_PAGE_SHIFTS 8    /* shifts from the least on */
 #define SAMPLER_PAGE_ROWS 255U   /* that a page can have: eight steps of a search */
 #define SAMPLER_MOST_CHUNKS 1024 /* bits of a place */
+#define SAMPLER_NO_MODULE (~0U)  /* anonymous memory with rows: frames keep their addresses */
 
 /* A file that is mapped for execution, as the program knows it. All offsets are in the file. */
 struct sampler_file {
   __u32 from[SAMPLER_RUNS];  /* where each run begins; what is not there begins at the very end */
   __u32 place[SAMPLER_RUNS]; /* chunk << 22 | (page shift - 8) << 19 | first slot, of the index */
   __u32 end;                 /* of the last run; 0: no rows, frame pointers only */
-  __u32 module;              /* the number in frames */
+  __u32 module;              /* the number in frames, or SAMPLER_NO_MODULE */
   __u32 zero[2];             /* also keeps place[7] inside */
 };
 

@@ -23,8 +23,12 @@ const volatile __u32 only_cgroup = 0;  /* sample only what is in or below `cgrou
 const volatile __u32 per_cpu = 0;      /* tell CPUs apart */
 const volatile __u32 kernel_stacks = 1;
 const volatile __u32 user_stacks = 1;
+/* Where the library is not in the first pid namespace: the number of its own. It knows processes by
+ * their ids there. */
+const volatile __u32 pid_namespace = 0;
 
 volatile __u32 window = 0;
+volatile __u64 period_ns = 0; /* from one tick of a CPU to the next */
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -61,9 +65,54 @@ struct {
   __type(value, __u64);
 } counters SEC(".maps");
 
+struct tick {
+  __u64 time;
+  __u64 period;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct tick);
+} last_tick SEC(".maps");
+
 static __always_inline void add(__u32 counter, __u64 much) {
   __u64 *value = bpf_map_lookup_elem(&counters, &counter);
   if (value) *value += much;
+}
+
+/* How long this tick stands for: the period. A change of the period starts the clock anew, so that
+ * the first tick after it stands for what has gone by. */
+static __always_inline __u64 time_of_tick(void) {
+  __u32 zero = 0;
+  const __u64 period = period_ns;
+  const __u64 now = bpf_ktime_get_ns();
+  __u64 stands_for = period;
+  struct tick *last = bpf_map_lookup_elem(&last_tick, &zero);
+  if (!last) return period;
+  if (last->period != period) {
+    const __u64 most = last->period + period;
+    if (last->period) stands_for = now - last->time;
+    if (stands_for > most) stands_for = most; /* the clock stood still meanwhile */
+    last->period = period;
+  }
+  last->time = now;
+  return stands_for;
+}
+
+/* The task's id in the library's pid namespace, 0: it is not in there. bpf_get_ns_current_pid_tgid
+ * would know only those whose innermost namespace that is. */
+static __always_inline __u32 id_in_namespace(struct task_struct *task) {
+  struct pid *ids = BPF_CORE_READ(task, thread_pid);
+  if (!ids) return 0; /* it has all but ended */
+  const __u32 innermost = BPF_CORE_READ(ids, level);
+  const void *id = (const void *)ids + bpf_core_field_offset(struct pid, numbers);
+  for (__u32 level = 0; level < MAX_PID_NAMESPACES && level <= innermost; ++level) {
+    const struct upid *here = id;
+    if (BPF_CORE_READ(here, ns, ns.inum) == pid_namespace) return BPF_CORE_READ(here, nr);
+    id += bpf_core_type_size(struct upid);
+  }
+  return 0;
 }
 
 static __always_inline __u64 mix(__u64 hash, __u64 frame) {
@@ -95,12 +144,14 @@ static __always_inline void send_stack(struct sampler_count *count, struct sampl
 }
 
 static __always_inline void count_sample(void *counts, const struct sampler_key *key,
-                                         struct task_struct *task, struct sampler_stack *stack) {
+                                         struct task_struct *task, struct sampler_stack *stack,
+                                         __u64 nanoseconds) {
   struct sampler_count *known = bpf_map_lookup_elem(counts, key);
   if (known) {
     __sync_fetch_and_add(&known->samples, 1);
+    __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
   } else {
-    struct sampler_count fresh = {.samples = 1};
+    struct sampler_count fresh = {.samples = 1, .nanoseconds = nanoseconds};
     struct task_struct *leader = BPF_CORE_READ(task, group_leader);
     bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
     bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
@@ -110,29 +161,38 @@ static __always_inline void count_sample(void *counts, const struct sampler_key 
       if (!is_new) add(SAMPLER_LOST_COUNTS, 1);
       return;
     }
-    if (!is_new) __sync_fetch_and_add(&known->samples, 1); /* another CPU was first */
+    if (!is_new) { /* another CPU was first */
+      __sync_fetch_and_add(&known->samples, 1);
+      __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
+    }
   }
   send_stack(known, stack);
 }
 
 SEC("perf_event")
 int take_sample(struct bpf_perf_event_data *ctx) {
+  const __u64 nanoseconds = time_of_tick();
   __u64 id = bpf_get_current_pid_tgid();
   struct sampler_key key = {.tgid = id >> 32, .tid = (__u32)id, .cpu = ~0U};
   if (key.tid == 0) {
     add(SAMPLER_IDLE, 1);
     return 0;
   }
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+  if (pid_namespace) {
+    key.tgid = id_in_namespace(BPF_CORE_READ(task, group_leader));
+    key.tid = key.tgid ? id_in_namespace(task) : 0;
+  }
   if (only_targets && !bpf_map_lookup_elem(&targets, &key.tgid)) return 0;
   if (only_cgroup && bpf_current_task_under_cgroup(&cgroups, 0) != 1) return 0;
   add(SAMPLER_TAKEN, 1);
+  if (key.tgid == 0) add(SAMPLER_OUTSIDE, 1);
   if (per_cpu) key.cpu = bpf_get_smp_processor_id();
 
   __u32 zero = 0;
   struct working *working = bpf_map_lookup_elem(&scratch, &zero);
   if (!working) return 0;
   struct sampler_stack *stack = &working->stack;
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
   __u64 began = bpf_ktime_get_ns();
   __u32 at_window = window;
   stack->tgid = key.tgid;
@@ -141,11 +201,12 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->kernel_frames = 0;
   stack->user_frames = 0;
   working->hash = 0;
-  key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
+  if (key.tgid) key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
 
   __u32 user_frames = 0;
-  /* Kernel threads have no user stack, tasks that exit none any more. */
-  if (user_stacks && !(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
+  /* Kernel threads have no user stack, tasks that exit none any more; of those outside the
+   * namespace nothing is known. */
+  if (user_stacks && key.tgid && !(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
     user_frames = unwind_user(ctx, task, &key, working);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {
@@ -166,9 +227,9 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   key.stack = stack->hash = working->hash;
 
   if (at_window & 1)
-    count_sample(&counts_odd, &key, task, stack);
+    count_sample(&counts_odd, &key, task, stack, nanoseconds);
   else
-    count_sample(&counts_even, &key, task, stack);
+    count_sample(&counts_even, &key, task, stack, nanoseconds);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);
   return 0;
 }

@@ -48,7 +48,7 @@ struct sampler_large_process {
 
 /* What is counted. */
 struct sampler_key {
-  __u32 tgid;
+  __u32 tgid; /* 0: of none in the library's pid namespace */
   __u32 tid;
   __u64 stack;   /* hash of a sampler_stack's frames */
   __u32 cpu;     /* ~0: not told apart */
@@ -56,7 +56,8 @@ struct sampler_key {
 };
 struct sampler_count {
   __u64 samples;
-  __u32 is_sent; /* the stack has gone up */
+  __u64 nanoseconds; /* that they stand for, each by the frequency at which it was taken */
+  __u32 is_sent;     /* the stack has gone up */
   __u32 zero;
   char comm[SAMPLER_COMM];
   char process_comm[SAMPLER_COMM];
@@ -82,6 +83,7 @@ enum sampler_counter {
   SAMPLER_IDLE,         /* the idle task: not a sample */
   SAMPLER_LOST_RING,    /* no room for a new stack */
   SAMPLER_LOST_COUNTS,  /* no room in the table of counts */
+  SAMPLER_OUTSIDE,      /* of those taken: tasks outside the library's pid namespace */
   SAMPLER_UNREGISTERED, /* the process was not known: frame pointers only */
   SAMPLER_UNWIND_NANOSECONDS,
   SAMPLER_COUNTERS
@@ -90,7 +92,7 @@ enum sampler_counter {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct sampler_mapping) == 24 && sizeof(struct sampler_file) == 64 &&
-                  sizeof(struct sampler_key) == 24 && sizeof(struct sampler_count) == 48 &&
+                  sizeof(struct sampler_key) == 24 && sizeof(struct sampler_count) == 56 &&
                   sizeof(struct sampler_stack) == SAMPLER_STACK_HEAD + 8 * 2 * SAMPLER_MAX_FRAMES,
               "no padding");
 #endif

@@ -152,8 +152,9 @@ static __always_inline long step_frame(struct working *working, struct sampler_m
     const struct sampler_file *file = bpf_map_lookup_elem(&files, &number);
     if (file && number != SAMPLER_NO_FILE) {
       const __u64 offset = pc - mapping->offset_bias;
-      frame = SAMPLER_FRAME_IN_MODULE | (__u64)file->module << SAMPLER_FRAME_OFFSET_BITS |
-              (offset & SAMPLER_FRAME_OFFSET_MASK);
+      if (file->module != SAMPLER_NO_MODULE)
+        frame = SAMPLER_FRAME_IN_MODULE | (__u64)file->module << SAMPLER_FRAME_OFFSET_BITS |
+                (offset & SAMPLER_FRAME_OFFSET_MASK);
       row = find_row(file, offset);
     }
   }
@@ -184,7 +185,8 @@ static __always_inline __u32 known_as(struct task_struct *task, const struct sam
   if ((BPF_CORE_READ(parent, mm, start_stack) ^ BPF_CORE_READ(task, mm, start_stack)) |
       (BPF_CORE_READ(parent, mm, start_code) ^ BPF_CORE_READ(task, mm, start_code)))
     return 0;
-  return BPF_CORE_READ(parent, tgid);
+  return pid_namespace ? id_in_namespace(BPF_CORE_READ(parent, group_leader))
+                       : BPF_CORE_READ(parent, tgid);
 }
 
 static __always_inline void read_registers(struct bpf_perf_event_data *ctx,

@@ -25,6 +25,9 @@ constexpr std::array kOptions = {
     Option{"cgroup", 0, "PATH", "only what is in or below this directory of cgroup v2"},
     Option{"no-children", 0, "", "not what the processes start"},
     Option{"frequency", 'F', "HZ", "samples a second on every CPU, 1 to 1000 (99)"},
+    Option{"cpu-budget", 0, "PCT",
+           "what sampling may cost, in percent of one CPU: sample more rarely if it costs more; "
+           "0: anything (default: 1, with -F 0)"},
     Option{"duration", 'd', "SEC",
            "stop after so many seconds; default: at Ctrl-C or the command's end"},
     Option{"per-thread", 0, "", "tell threads apart, by the labels thread and tid"},
@@ -55,12 +58,15 @@ bool looks_at_frames(const Arguments &arguments) {
                      [&](const char *name) { return arguments.has(name); });
 }
 
-void show_status(const profcore::Sampler &sampler, Clock::time_point began) {
+void show_status(const profcore::Sampler &sampler, Clock::time_point began, uint32_t asked) {
   if (isatty(STDERR_FILENO) != 1) return;
   const profcore_sampler_stats stats = sampler.stats();
   const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
-  fmt::print(stderr, "\r\033[K{:.0f} s, {} samples, {} lost, {} processes; Ctrl-C ends", seconds,
-             stats.taken, stats.lost_counts + stats.lost_stacks, stats.processes);
+  const std::string lowered = stats.frequency < asked
+                                  ? fmt::format(" at {} Hz to save CPU time", stats.frequency)
+                                  : std::string{};
+  fmt::print(stderr, "\r\033[K{:.0f} s, {} samples{}, {} lost, {} processes; Ctrl-C ends", seconds,
+             stats.taken, lowered, stats.lost_counts + stats.lost_stacks, stats.processes);
   std::fflush(stderr);
 }
 
@@ -82,27 +88,28 @@ void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
                                                    "process not known",
                                                    "other",
                                                    ""};
-  fmt::print(stderr,
-             "event            {}\n"
-             "taken            {}\n"
-             "delivered        {}\n"
-             "lost             {} (no room {}, stack lost {})\n"
-             "complete         {} of {} user stacks ({:.1f} %)\n"
-             "unregistered     {}\n"
-             "in the kernel    {:.3f} ms, {:.1f} us a sample\n"
-             "own CPU time     {:.3f} ms\n"
-             "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without\n"
-             "processes        {}, files {}\n",
-             event, stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks,
-             stats.lost_counts, stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
-             with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
-             stats.unregistered, static_cast<double>(stats.bpf_ns) / 1e6,
-             stats.taken > 0
-                 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
-                 : 0,
-             static_cast<double>(stats.own_cpu_ns) / 1e6, stats.rows,
-             stats.modules - stats.files_without_rows, static_cast<double>(stats.row_bytes) / 1e6,
-             stats.files_without_rows, stats.processes, stats.modules);
+  fmt::print(
+      stderr,
+      "event            {}\n"
+      "taken            {}\n"
+      "delivered        {}\n"
+      "lost             {} (no room {}, stack lost {})\n"
+      "complete         {} of {} user stacks ({:.1f} %)\n"
+      "unregistered     {}\n"
+      "in the kernel    {:.3f} ms, {:.1f} us a sample\n"
+      "own CPU time     {:.3f} ms\n"
+      "frequency        {} Hz, lowered {} times\n"
+      "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without\n"
+      "processes        {}, files {}\n",
+      event, stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks, stats.lost_counts,
+      stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
+      with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
+      stats.unregistered, static_cast<double>(stats.bpf_ns) / 1e6,
+      stats.taken > 0 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
+                      : 0,
+      static_cast<double>(stats.own_cpu_ns) / 1e6, stats.frequency, stats.times_lowered, stats.rows,
+      stats.modules - stats.files_without_rows, static_cast<double>(stats.row_bytes) / 1e6,
+      stats.files_without_rows, stats.processes, stats.modules);
   for (size_t i = 0; i < kStops.size(); ++i)
     if (stats.stops[i] != 0) fmt::print(stderr, "  {:<28} {}\n", kStops[i], stats.stops[i]);
 }
@@ -129,6 +136,9 @@ int run(const Arguments &arguments) {
   auto options = profcore::init<profcore_sampler_options>();
   options.context = &context;
   options.frequency = static_cast<uint32_t>(arguments.number("frequency", 99, 1, 1000));
+  // Who names a frequency wants that one.
+  const double budget = arguments.number("cpu-budget", arguments.has("frequency") ? 0 : 1, 0, 1e6);
+  options.cpu_budget = budget > 0 ? budget : -1;
   options.no_children = arguments.has("no-children") ? 1 : 0;
   const bool needs_threads = total || arguments.has("compat"); // frames are made of them
   options.per_thread = needs_threads || arguments.has("per-thread") ? 1 : 0;
@@ -164,7 +174,7 @@ int run(const Arguments &arguments) {
     if (child && child->has_ended()) break;
     if (sampled.size() == 1 && !child && kill(sampled[0], 0) != 0 && errno == ESRCH) break;
     if (now >= next_status && !arguments.has("quiet")) {
-      show_status(sampler, began);
+      show_status(sampler, began, options.frequency);
       next_status = now + std::chrono::seconds{1};
     }
     if (now >= next_drain) {

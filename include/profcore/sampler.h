@@ -36,7 +36,13 @@ typedef struct profcore_sampler_options {
   int32_t no_symbols;  /**< 1: frames keep their addresses; they can be named later */
   int32_t no_user;     /**< 1: no user frames, and no program's file is read */
   int32_t reserved0;
-  uint64_t reserved[6];
+  /** What sampling may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for some
+   * seconds, the sampler takes samples more rarely, down to one a second and CPU, and later more
+   * often again, never more often than `frequency`; every sample counts the nanoseconds it stands
+   * for. Keeping up with processes that start and end costs something at any frequency: sampling
+   * has what that leaves of the budget, but a quarter of it at least. */
+  double cpu_budget;
+  uint64_t reserved[5];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits
@@ -54,17 +60,21 @@ typedef struct profcore_sampler_stats {
   uint64_t unregistered;         /**< samples of processes too new: walked by frame pointers only */
   uint64_t truncated;            /**< samples of more frames than are kept (127) */
   uint64_t complete;             /**< samples whose user stack was walked to its root */
-  uint64_t without_user;         /**< samples of kernel threads: no user stack */
-  uint64_t bpf_ns;               /**< CPU time of the program in the kernel, nanoseconds */
-  uint64_t own_cpu_ns;           /**< CPU time of the sampler's calls, nanoseconds */
-  uint64_t row_bytes;            /**< kernel memory of unwind rows */
+  uint64_t without_user; /**< samples of kernel threads, and of those outside: no user stack */
+  uint64_t bpf_ns;       /**< CPU time of the program in the kernel, nanoseconds */
+  uint64_t own_cpu_ns;   /**< CPU time of the sampler's calls, naming too, nanoseconds */
+  uint64_t row_bytes;    /**< kernel memory of unwind rows */
   uint64_t rows;
   uint64_t files_without_rows; /**< over the budget, or without call frame information */
   uint64_t processes;          /**< known now */
   uint64_t modules;            /**< files seen */
   /** Samples by why the walk of the user stack ended, by PROFCORE_STOP_... */
   uint64_t stops[16];
-  uint64_t reserved[7];
+  uint64_t frequency;     /**< samples a second on every CPU at present */
+  uint64_t times_lowered; /**< that the frequency was, for the CPU budget */
+  uint64_t outside; /**< of those taken: samples of tasks outside the caller's pid namespace, all
+                       together as process "outside this pid namespace" */
+  uint64_t reserved[4];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */

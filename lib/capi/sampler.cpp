@@ -6,6 +6,8 @@
 #include "symbolize/symbolizer.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <ctime>
 #include <iterator>
 
 using namespace profcore;
@@ -44,6 +46,12 @@ private:
   const std::vector<sampler::ModuleOrigin> &origins_;
 };
 
+int64_t thread_cpu_time() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
 void copy_text(const std::string &from, char *to, size_t room) {
   const size_t size = std::min(from.size(), room - 1);
   std::copy_n(from.data(), size, to);
@@ -70,6 +78,8 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
     options.cgroup = text_or_empty(given.cgroup);
     if (given.row_budget != 0) options.row_budget = given.row_budget;
     if (given.frequency != 0) options.frequency = given.frequency;
+    if (!std::isfinite(given.cpu_budget)) invalid("cpu_budget must be finite");
+    if (given.cpu_budget != 0) options.cpu_budget = given.cpu_budget / 100;
     options.follow_children = !flag(given.no_children, "no_children");
     options.per_thread = flag(given.per_thread, "per_thread");
     options.per_cpu = flag(given.per_cpu, "per_cpu");
@@ -107,8 +117,10 @@ profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profi
     auto made = std::make_unique<profcore_profile>();
     made->profile = std::move(window.profile);
     if (sampler->names) {
+      const int64_t began = thread_cpu_time();
       SampledModules modules{window.origins};
       sampler->symbolizer.symbolize(made->profile, modules, Context{});
+      sampler->sampler->charge(static_cast<uint64_t>(thread_cpu_time() - began));
     }
     *out = made.release();
   });
@@ -143,6 +155,9 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.files_without_rows = now.files_without_rows;
     info.processes = now.processes;
     info.modules = now.modules;
+    info.outside = now.outside;
+    info.frequency = now.frequency;
+    info.times_lowered = now.times_lowered;
     std::copy(std::begin(now.stops), std::end(now.stops), info.stops);
     write_info(stats, info);
   });

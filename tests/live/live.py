@@ -128,6 +128,24 @@ def shares(live):
     expect(all(s.split(";").count("level") == 9 for s in deep), f"not nine levels: {deep[:2]}")
 
 
+def cpu_budget(live):
+    """Samples more rarely where they cost too much; all CPU time is still there, each sample with its own."""
+    program = live.compile("shares.c")
+    cpus = os.cpu_count()
+    workers = [subprocess.Popen([program, "9"]) for _ in range(cpus)]  # two threads each: no CPU is idle
+    time.sleep(0.5)
+    seconds = 7
+    stats, stacks = live.record("-a", "-F", 499, "-d", seconds, "--cpu-budget", 0.2 * cpus)
+    for worker in workers:
+        worker.wait()
+    frequency, lowered = map(int, re.search(r"^frequency\s+(\d+) Hz, lowered (\d+)", stats["text"], re.M).groups())
+    expect(lowered >= 1 and 1 <= frequency < 350, f"not lowered: {stats['text']}")
+    expect(stats["taken"] < 0.8 * 499 * seconds * cpus, f"taken as if not lowered: {stats['text']}")
+    had = sum(stacks.values()) / 1e9 / (seconds * cpus)
+    print(f"at last {frequency} Hz, {stats['taken']} samples, {had:.3f} of all CPU time")
+    expect(abs(had - 1) < 0.04, f"{had:.3f} of the CPU time is in the profile: {stats['text']}")
+
+
 def in_signal(live):
     """Through a signal frame to the root."""
     program = live.compile("in_signal.c")
@@ -277,6 +295,46 @@ def total(live):
         expect(name.startswith("[t] " if parent else "[p] "), f"{name} below {names[parent]}")
         expect(parent == 0 or parents[parent] == 0, f"{name} is too deep")
     expect(names[0] == "Total" and "[p] shares" in names and "[t] shares" in names, str(names))
+def pid_namespace(live):
+    """Inside a pid namespace: processes by their ids there, also those of namespaces below, and the rest as one."""
+    program = live.compile("shares.c")
+    outsider = live.folder / "outsider"
+    shutil.copy(program, outsider)
+    busy = subprocess.Popen([outsider, "60"])
+    script = f"""
+        {program} 60 & echo direct $!
+        unshare --pid --fork {program} 60 &
+        sleep 0.5
+        echo below $(cat /proc/$!/task/$!/children)
+        {live.tool} record -a -d 2 -F 199 --stats -o {live.folder}/all.pb.gz || echo failed
+        {live.tool} record -p $(pgrep -xo shares) -d 1.5 -F 199 --stats -o {live.folder}/one.pb.gz || echo failed"""
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script],
+                          capture_output=True, text=True, timeout=60)  # its end is everybody's end inside
+    busy.kill()
+    busy.wait()
+    if "unshare:" in done.stderr:
+        raise Skip(f"no pid namespace can be made: {done.stderr.splitlines()[0]}")
+    expect("failed" not in done.stdout, done.stderr)
+    direct = int(re.search(r"^direct (\d+)", done.stdout, re.M).group(1))
+    below = int(re.search(r"^below (\d+)", done.stdout, re.M).group(1))
+
+    def cpu(profile, *filters):
+        return sum(live.stacks(live.folder / profile, *filters).values()) / 1e9
+
+    def whole_share(profile, pid):
+        ours = live.stacks(live.folder / profile, "--tagfocus", f"pid={pid}:{pid}")
+        expect(ours and sum(ours.values()) > 1e8, f"pid {pid} is missing in {profile}: {done.stdout}{done.stderr}")
+        named = sum(v for s, v in ours.items() if "heavy" in s.split(";"))
+        work = sum(v for s, v in ours.items() if "level" in s.split(";"))
+        expect(abs(named / work - 0.75) < 0.25, f"heavy has {named / work:.3f} of pid {pid}")
+
+    whole_share("all.pb.gz", direct)
+    whole_share("all.pb.gz", below)
+    whole_share("one.pb.gz", direct)
+    expect(cpu("one.pb.gz", "--tagfocus", f"pid={direct}:{direct}") == cpu("one.pb.gz"), "more than the one process")
+    expect(cpu("all.pb.gz", "--tagfocus", "process=^outside this pid namespace$") > 0.3, "nothing outside")
+    expect(cpu("all.pb.gz", "--tagfocus", "process=outsider") == 0, "a process outside has a name")
+    expect(cpu("all.pb.gz", "--focus", "^level$", "--tagfocus", "process=^outside") == 0, "a stack outside has names")
 
 
 def needs(program, *candidates):
@@ -329,8 +387,32 @@ def python(live):
     whole(stats, 0.99)
 
 
-CASES = {f.__name__: f for f in (shares, in_signal, whole_host, name_rule, cgroup, nothing_left, deepflow, total, go, java_frame_pointers,
-                                 java_interpreted, node, python)}
+def python_perf(live):
+    """CPython's perf trampolines, which keep no frame pointer: whole stacks, the Python functions named."""
+    versions = sorted(Path.home().glob(".pyenv/versions/*/bin/python3"))
+    for interpreter in [*versions, *filter(None, map(shutil.which, ("python3.13", "python3.12", "python3")))]:
+        probe = subprocess.run([interpreter, "-X", "perf", "-c", "import sys; print(sys.is_stack_trampoline_active())"],
+                               capture_output=True, text=True)
+        if probe.stdout.strip() == "True":
+            break
+    else:
+        raise Skip("no Python 3.12 or newer with trampolines here")
+    script = live.folder / "work.py"
+    script.write_text("import time\n"
+                      "def leaf(n):\n    s = 0\n    for i in range(n): s += i % 7\n    return s\n"
+                      "def middle(d): return leaf(2000) if d == 0 else middle(d - 1)\n"
+                      "def top():\n    end = time.time() + 3\n    while time.time() < end: middle(5)\n"
+                      "top()\n")
+    stats, stacks = live.record("-F", 299, command=[interpreter, "-X", "perf", script])
+    whole(stats, 0.97)
+    total = sum(stacks.values())
+    named = sum(v for s, v in stacks.items()
+                if f"py::top:{script};" in s and s.count(f"py::middle:{script};") == 6 and f"py::leaf:{script}" in s)
+    expect(named > 0.85 * total, f"{named} of {total} with the Python functions: {sorted(stacks)[:2]}")
+
+
+CASES = {f.__name__: f for f in (shares, cpu_budget, in_signal, whole_host, name_rule, cgroup, pid_namespace, nothing_left, deepflow, total,
+                                 go, java_frame_pointers, java_interpreted, node, python, python_perf)}
 
 
 def main():

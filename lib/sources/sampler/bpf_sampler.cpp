@@ -14,7 +14,10 @@
 #include "base/error.hpp"
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
+#include "sources/sampler/pid_namespace.hpp"
+#include "sources/sampler/rate_control.hpp"
 #include "sources/sampler/side_band.hpp"
+#include "sources/sampler/trampolines.hpp"
 #include "sources/sampler/unwind_table.hpp"
 #include "sources/sampler/window_builder.hpp"
 #include "unwind_row.h"
@@ -30,8 +33,10 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
@@ -86,13 +91,6 @@ struct RingCloser {
               fmt::format("{}: {}", what, strerrordesc_np(error))};
 }
 
-/// Samples carry the ids of the first pid namespace, everything else those of ours.
-bool in_first_pid_namespace() {
-  constexpr ino_t kFirst = 0xEFFFFFFCU; // PROC_PID_INIT_INO
-  struct stat info {};
-  return stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kFirst;
-}
-
 /// Between two looks at the side-band while records come: what a process does in this time before
 /// it is known is sampled by frame pointers only.
 constexpr int64_t kRecordsDelay = 1000000;
@@ -106,8 +104,9 @@ public:
   int fd() const noexcept override { return epoll_.get(); }
   void process() override;
   Window drain() override;
-  void stop() override { links_.clear(); }
+  void stop() override;
   Stats stats() const override;
+  void charge(uint64_t nanoseconds) override { stats_.own_cpu_nanoseconds += nanoseconds; }
 
 private:
   void load();
@@ -127,6 +126,9 @@ private:
   void prepare_module(uint32_t module);
   void prepare_modules(int64_t budget_ns);
   void keep_up();
+  void set_frequency();
+  void watch_cost();
+  uint64_t read_counter(uint32_t counter) const;
   void age_files();
   void read_counts(uint32_t window, WindowBuilder &builder);
   std::vector<uint64_t> read_counters() const;
@@ -138,10 +140,12 @@ private:
   std::unique_ptr<sampler_bpf, SkeletonCloser> skeleton_;
   std::unique_ptr<ring_buffer, RingCloser> ring_;
   std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link *)>> links_;
+  std::vector<int> clocks_; ///< the perf events of `links_`, which own them
   std::unique_ptr<SideBand> side_band_;
   Descriptor epoll_;
   Descriptor ring_epoll_; ///< of the side-band's rings, inside `epoll_`
   Descriptor timer_;
+  Descriptor cost_timer_; ///< time to look what sampling costs
   bool watches_rings_ = false;
   bool timer_is_set_ = false;
   ModuleFiles files_;
@@ -161,20 +165,17 @@ private:
   int cpus_ = 0;
   int64_t window_start_ = 0; ///< since 1970
   mutable Stats stats_;
+  RateControl rate_;
 };
 
 BpfSampler::BpfSampler(const Options &options)
-    : options_{options}, selects_{!options.pids.empty() || !options.name_pattern.empty()} {
+    : options_{options}, selects_{!options.pids.empty() || !options.name_pattern.empty()},
+      rate_{options.frequency, options.cpu_budget} {
   CpuClock clock{stats_.own_cpu_nanoseconds};
   if (options.frequency < 1 || options.frequency > 1000)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
   if (!options.name_pattern.empty()) name_.emplace(options.name_pattern, "name");
   targets_.insert(options.pids.begin(), options.pids.end());
-  if (!in_first_pid_namespace())
-    throw Error{
-        Status::kUnsupported,
-        "the kernel names processes by other ids than this pid namespace: run in the host's "
-        "(docker --pid=host)"};
   cpus_ = libbpf_num_possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
@@ -194,10 +195,23 @@ BpfSampler::BpfSampler(const Options &options)
   timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
   if (!timer_.is_open()) fail(errno, "a timer");
   watch(timer_.get());
+  if (rate_.is_on()) {
+    cost_timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
+    const timespec interval{RateControl::kInterval / 1000000000, 0};
+    const itimerspec times{interval, interval};
+    if (!cost_timer_.is_open() || timerfd_settime(cost_timer_.get(), 0, &times, nullptr) != 0)
+      fail(errno, "a timer");
+    watch(cost_timer_.get());
+  }
   register_all();
   keep_up(); // with what came meanwhile
   attach();
   window_start_ = now(CLOCK_REALTIME);
+}
+
+void BpfSampler::stop() {
+  clocks_.clear();
+  links_.clear();
 }
 
 void BpfSampler::watch(int fd) {
@@ -232,6 +246,8 @@ void BpfSampler::load() {
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
   skeleton_->rodata->kernel_stacks = options_.kernel_stacks ? 1 : 0;
   skeleton_->rodata->user_stacks = options_.user_stacks ? 1 : 0;
+  skeleton_->rodata->pid_namespace = own_pid_namespace();
+  skeleton_->bss->period_ns = UINT64_C(1000000000) / options_.frequency;
   // Room for half a minute of samples that are all different.
   const uint64_t wanted = uint64_t{options_.frequency} * static_cast<uint64_t>(cpus_) * 30;
   const auto entries = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 4096, 1 << 17));
@@ -285,6 +301,8 @@ void BpfSampler::attach() {
         attr.type == PERF_TYPE_HARDWARE) { // no PMU, as in many machines
       attr.type = PERF_TYPE_SOFTWARE;
       attr.config = PERF_COUNT_SW_CPU_CLOCK;
+      attr.freq = 0; // the kernel would make it so, and IOC_PERIOD has to know what it sets
+      attr.sample_period = UINT64_C(1000000000) / options_.frequency;
       stats_.event = "cpu-clock";
       event = Descriptor{open_perf_event(attr, -1, cpu)};
     }
@@ -294,7 +312,7 @@ void BpfSampler::attach() {
     }
     bpf_link *link = bpf_program__attach_perf_event(skeleton_->progs.take_sample, event.get());
     if (link == nullptr) fail(errno, "the BPF program cannot be attached");
-    event.release(); // the link has it
+    clocks_.push_back(event.release()); // the link has it
     links_.emplace_back(link, bpf_link__destroy);
   }
 }
@@ -357,7 +375,10 @@ void BpfSampler::register_process(Process &process) {
 
 void BpfSampler::register_changed() {
   for (const int32_t pid : processes_.take_changed())
-    if (Process *process = processes_.find(pid)) register_process(*process);
+    if (Process *process = processes_.find(pid)) {
+      find_trampolines(*process, files_);
+      register_process(*process);
+    }
   for (const uint32_t module : files_.take_opened())
     if (files_[module].slot != 0 && !files_[module].was_prepared) slots_->want(module);
   for (const int32_t pid : processes_.take_exited()) forget_in_kernel(pid);
@@ -382,6 +403,11 @@ bool BpfSampler::open_again(uint32_t module) {
 void BpfSampler::prepare_module(uint32_t number) {
   ModuleFile &module = files_[number];
   module.is_waiting = false;
+  if (module.trampolines.stride != 0) {
+    module.was_prepared = true;
+    slots_->place(number, make_trampoline_rows(module.trampolines));
+    return;
+  }
   if (!module.is_vdso && !module.file.is_open() && !open_again(number)) return;
   const bool is_first = !module.was_prepared;
   module.was_prepared = true;
@@ -436,7 +462,28 @@ void BpfSampler::rescan() {
   }
 }
 
+void BpfSampler::set_frequency() {
+  const uint64_t period = UINT64_C(1000000000) / rate_.frequency();
+  // First what a sample stands for: the program sees to the first tick of each CPU after a change.
+  skeleton_->bss->period_ns = period;
+  uint64_t value = stats_.event == "cycles" ? rate_.frequency() : period;
+  for (const int clock : clocks_) ioctl(clock, PERF_EVENT_IOC_PERIOD, &value);
+}
+
+void BpfSampler::watch_cost() {
+  if (!rate_.is_on()) return;
+  uint64_t expirations = 0;
+  if (read(cost_timer_.get(), &expirations, sizeof expirations) != sizeof expirations) return;
+  const Cost spent{read_counter(SAMPLER_UNWIND_NANOSECONDS), stats_.own_cpu_nanoseconds};
+  const int64_t time = now(CLOCK_MONOTONIC);
+  if (!rate_.has_started())
+    rate_.start(time, spent);
+  else if (rate_.update(time, spent))
+    set_frequency();
+}
+
 void BpfSampler::keep_up() {
+  watch_cost();
   const SideBand::Applied applied = side_band_->apply(processes_);
   stats_.lost_records += applied.lost;
   rescan();
@@ -515,9 +562,7 @@ Window BpfSampler::drain() {
   prepare_modules(INT64_MAX);
   const int64_t end = now(CLOCK_REALTIME);
   StackStore &stacks = stacks_[drained & 1];
-  WindowBuilder builder{
-      options_,    files_, processes_, stacks, UINT64_C(1000000000) / options_.frequency,
-      stats_.event};
+  WindowBuilder builder{options_, files_, processes_, stacks, stats_.event};
   read_counts(drained, builder);
   Window window = builder.finish(window_start_, end - window_start_);
   window_start_ = end;
@@ -526,14 +571,16 @@ Window BpfSampler::drain() {
   return window;
 }
 
+uint64_t BpfSampler::read_counter(uint32_t counter) const {
+  std::vector<uint64_t> per_cpu(static_cast<size_t>(cpus_));
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &counter, per_cpu.data()) != 0)
+    return 0;
+  return std::accumulate(per_cpu.begin(), per_cpu.end(), UINT64_C(0));
+}
+
 std::vector<uint64_t> BpfSampler::read_counters() const {
   std::vector<uint64_t> sums(SAMPLER_COUNTERS + SAMPLER_STOPS);
-  std::vector<uint64_t> per_cpu(static_cast<size_t>(cpus_));
-  for (uint32_t i = 0; i < sums.size(); ++i) {
-    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &i, per_cpu.data()) != 0)
-      continue;
-    for (const uint64_t part : per_cpu) sums[i] += part;
-  }
+  for (uint32_t i = 0; i < sums.size(); ++i) sums[i] = read_counter(i);
   return sums;
 }
 
@@ -543,10 +590,13 @@ Stats BpfSampler::stats() const {
   stats_.idle = sums[SAMPLER_IDLE];
   stats_.lost_ring = sums[SAMPLER_LOST_RING];
   stats_.lost_counts = sums[SAMPLER_LOST_COUNTS];
+  stats_.outside = sums[SAMPLER_OUTSIDE];
   stats_.unregistered = sums[SAMPLER_UNREGISTERED];
   stats_.bpf_nanoseconds = sums[SAMPLER_UNWIND_NANOSECONDS];
   for (size_t i = 0; i < std::size(stats_.stops); ++i) stats_.stops[i] = sums[SAMPLER_COUNTERS + i];
   stats_.truncated = stats_.stops[UNWIND_DEPTH];
+  stats_.frequency = rate_.frequency();
+  stats_.times_lowered = rate_.times_lowered();
   stats_.row_bytes = rows_->bytes();
   stats_.rows = rows_->rows_used();
   stats_.processes = const_cast<ProcessTable &>(processes_).all().size();

@@ -22,11 +22,11 @@ size_t choose_mappings(const Process &process, const ModuleFiles &files, size_t 
                        std::vector<const Mapping *> &chosen) {
   chosen.clear();
   for (const Mapping &mapping : process.mappings)
-    if (mapping.module != ModuleFiles::kNone) chosen.push_back(&mapping);
+    if (mapping.known_as() != ModuleFiles::kNone) chosen.push_back(&mapping);
   if (chosen.size() <= most) return 0;
   const auto is_better = [&](const Mapping *a, const Mapping *b) {
-    const ModuleFile &one = files[a->module];
-    const ModuleFile &other = files[b->module];
+    const ModuleFile &one = files[a->known_as()];
+    const ModuleFile &other = files[b->known_as()];
     const bool one_has = one.has_kernel_rows || !one.was_prepared;
     const bool other_has = other.has_kernel_rows || !other.was_prepared;
     if (one_has != other_has) return one_has;
@@ -53,10 +53,11 @@ bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlo
   for (const Mapping *mapping : chosen) {
     sampler_mapping &entry = to[filled++];
     entry.start = mapping->start;
-    entry.offset_bias = mapping->start - mapping->offset;
+    entry.offset_bias =
+        mapping->start - (mapping->module != ModuleFiles::kNone ? mapping->offset : 0);
     entry.pages = static_cast<uint32_t>(
         std::min<uint64_t>((mapping->end - mapping->start) >> 12, UINT32_MAX));
-    entry.file = slots.slot_of(mapping->module);
+    entry.file = slots.slot_of(mapping->known_as());
   }
   for (sampler_mapping &entry : to.subspan(filled)) entry = {kAboveAll, 0, 0, 0};
   if (is_large) {

@@ -8,6 +8,10 @@ FileSlots::FileSlots(std::span<sampler_file> table, RowPool &rows, ModuleFiles &
                      Mapped mapped)
     : table_{table}, rows_{rows}, files_{files}, mapped_{std::move(mapped)}, slots_(1) {}
 
+uint32_t FileSlots::number_in_frames(uint32_t module) const {
+  return files_[module].trampolines.stride != 0 ? SAMPLER_NO_MODULE : module;
+}
+
 uint32_t FileSlots::slot_of(uint32_t module) {
   ModuleFile &file = files_[module];
   if (file.slot != 0) return file.slot;
@@ -27,7 +31,7 @@ uint32_t FileSlots::slot_of(uint32_t module) {
   }
   slots_[slot].module = module;
   table_[slot] = {};
-  table_[slot].module = module;
+  table_[slot].module = number_in_frames(module);
   file.slot = slot;
   want(module);
   return slot;
@@ -57,7 +61,8 @@ bool FileSlots::make_room(const std::function<bool()> &enough) {
   std::vector<uint32_t> candidates;
   for (uint32_t i = 1; i < slots_.size(); ++i) {
     const uint32_t module = slots_[i].module;
-    if (module == ModuleFiles::kNone || files_[module].is_vdso || files_[module].is_waiting ||
+    if (module == ModuleFiles::kNone || files_[module].is_vdso ||
+        files_[module].trampolines.stride != 0 || files_[module].is_waiting ||
         (module < mapped.size() && mapped[module]))
       continue;
     candidates.push_back(i);
@@ -78,7 +83,7 @@ bool FileSlots::place(uint32_t module, const FileRows &rows) {
   Slot &slot = slots_[number];
   rows_.remove(slot.runs);
   sampler_file file{};
-  file.module = module;
+  file.module = number_in_frames(module);
   bool placed = false;
   const uint64_t wanted = rows.rows.size() + rows.end / 512 / 8;
   if (!rows.rows.empty() &&
@@ -86,13 +91,15 @@ bool FileSlots::place(uint32_t module, const FileRows &rows) {
     make_room([&] {
       return rows_.free_slots() >= wanted && (placed = rows_.place(rows, file, slot.runs));
     });
-  if (!placed) file = sampler_file{.from = {}, .place = {}, .end = 0, .module = module, .zero = {}};
+  if (!placed)
+    file = sampler_file{
+        .from = {}, .place = {}, .end = 0, .module = number_in_frames(module), .zero = {}};
   // The end says that there are rows: last in, first out.
   sampler_file &kernel = table_[number];
   __atomic_store_n(&kernel.end, 0, __ATOMIC_RELEASE);
   std::copy(std::begin(file.from), std::end(file.from), std::begin(kernel.from));
   std::copy(std::begin(file.place), std::end(file.place), std::begin(kernel.place));
-  kernel.module = module;
+  kernel.module = file.module;
   __atomic_store_n(&kernel.end, file.end, __ATOMIC_RELEASE);
   files_[module].has_kernel_rows = placed;
   if (!placed && !rows.rows.empty()) without_room_.emplace_back(module, wanted);

@@ -45,6 +45,7 @@ private:
     std::vector<RowPool::Run> runs;
   };
 
+  uint32_t number_in_frames(uint32_t module) const;
   void clear(uint32_t slot);
   /// Takes places from files that nobody maps, the oldest first, until it is `enough`.
   bool make_room(const std::function<bool()> &enough);

@@ -166,7 +166,8 @@ void ModuleFiles::age(const std::vector<bool> &mapped) {
   for (uint32_t i = 0; i < modules_.size(); ++i) {
     ModuleFile &module = modules_[i];
     if (i < mapped.size() && mapped[i]) module.last_mapped = windows_;
-    if (module.is_vdso || module.is_waiting || windows_ - module.last_mapped < kWindowsKept)
+    if (module.is_vdso || module.trampolines.stride != 0 || module.is_waiting ||
+        windows_ - module.last_mapped < kWindowsKept)
       continue;
     close_file(module);
     // Frames with its number are drained; no process of the kernel's copy has it without a slot.
@@ -186,6 +187,17 @@ uint32_t ModuleFiles::add_vdso() {
   modules_.back().is_vdso = true;
   opened_.push_back(vdso_);
   return vdso_;
+}
+
+uint32_t ModuleFiles::add_trampolines(Trampolines form) {
+  for (const uint32_t known : trampolines_)
+    if (modules_[known].trampolines == form) return known;
+  const auto number = static_cast<uint32_t>(modules_.size());
+  modules_.emplace_back();
+  modules_.back().path = "[trampolines]";
+  modules_.back().trampolines = form;
+  trampolines_.push_back(number);
+  return number;
 }
 
 ModuleBytes::ModuleBytes(const ModuleFile &module) {

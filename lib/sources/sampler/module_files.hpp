@@ -58,6 +58,14 @@ struct FileStamp {
   bool operator==(const FileStamp &) const = default;
 };
 
+/// Copies of CPython's perf trampoline, one behind the other; see trampolines.cpp.
+struct Trampolines {
+  uint16_t stride = 0; ///< bytes from one to the next; 0: there are none
+  uint8_t first = 0;   ///< where in each the stack pointer is moved
+
+  bool operator==(const Trampolines &) const = default;
+};
+
 /// A file that is or was mapped for execution. It stays open while it is mapped and for two windows
 /// more, so that it can be read when the process has gone and the path with it.
 struct ModuleFile {
@@ -68,8 +76,9 @@ struct ModuleFile {
   std::vector<CodeSegment> code;
   std::string build_id; ///< hexadecimal
   bool is_vdso = false;
-  bool was_prepared = false; ///< head and rows have been read, or cannot be
-  bool is_waiting = false;   ///< to be prepared
+  Trampolines trampolines = {}; ///< stands for all memory with these, and is no file
+  bool was_prepared = false;    ///< head and rows have been read, or cannot be
+  bool is_waiting = false;      ///< to be prepared
   bool has_kernel_rows = false;
   uint8_t tries = 0;
   uint32_t slot = 0;        ///< in the kernel's table of files; 0: none
@@ -97,6 +106,7 @@ public:
   /// new. A file that was written anew since has another number.
   uint32_t add(const FileId &id, std::string_view path, int32_t pid, uint64_t start, uint64_t end);
   uint32_t add_vdso();
+  uint32_t add_trampolines(Trampolines form);
 
   ModuleFile &operator[](uint32_t module) { return modules_[module]; }
   const ModuleFile &operator[](uint32_t module) const { return modules_[module]; }
@@ -125,6 +135,7 @@ private:
   std::vector<uint32_t> opened_;
   std::deque<uint32_t> free_;
   uint32_t vdso_ = kNone;
+  std::vector<uint32_t> trampolines_;
   size_t open_ = 0;
   size_t most_open_ = kMaxOpen;
   size_t many_modules_ = kManyModules;

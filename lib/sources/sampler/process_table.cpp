@@ -149,12 +149,22 @@ int32_t namespace_pid_of(int32_t pid) {
   return inner;
 }
 
+int count_namespace_ids(const std::string &status_path) {
+  std::string text;
+  if (!read_proc(status_path, text)) return 0;
+  const size_t at = text.find("\nNStgid:");
+  if (at == text.npos) return 0;
+  const size_t end = std::min(text.find('\n', at + 1), text.size());
+  return static_cast<int>(std::count(text.begin() + static_cast<ptrdiff_t>(at),
+                                     text.begin() + static_cast<ptrdiff_t>(end), '\t'));
+}
+
 namespace {
 
 /// Pieces of memory without a file that lie side by side are one. False when they do not.
 bool extend(Mapping &mapping, const Mapping &next) {
   if (mapping.module != ModuleFiles::kNone || next.module != ModuleFiles::kNone ||
-      mapping.end != next.start)
+      mapping.trampolines != ModuleFiles::kNone || mapping.end != next.start)
     return false;
   mapping.end = next.end;
   return true;
@@ -293,6 +303,7 @@ void ProcessTable::map(Process &process, const Mapping &added) {
         kept.push_back(old);
         continue;
       }
+      // What is left of anonymous memory is looked at anew, for it begins elsewhere now.
       if (old.start < added.start) kept.push_back({old.start, added.start, old.offset, old.module});
       if (old.end > added.end)
         kept.push_back({added.end, old.end, old.offset + (added.end - old.start), old.module});

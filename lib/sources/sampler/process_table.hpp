@@ -18,6 +18,12 @@ struct Mapping {
   uint64_t end = 0;
   uint64_t offset = 0;                  ///< in the file
   uint32_t module = ModuleFiles::kNone; ///< kNone: anonymous memory, JIT
+  /// Of anonymous memory that holds CPython's trampolines: the module that stands for their form.
+  uint32_t trampolines = ModuleFiles::kNone;
+  bool was_looked_at = false; ///< for them
+
+  /// The module whose rows hold here.
+  uint32_t known_as() const noexcept { return module != ModuleFiles::kNone ? module : trampolines; }
 };
 
 struct Process {
@@ -121,5 +127,8 @@ std::string_view container_in_cgroups(std::string_view text);
 std::string command_line_of(int32_t pid);
 /// The id that process `pid` has in its innermost pid namespace; `pid` itself when not known.
 int32_t namespace_pid_of(int32_t pid);
+/// How many pid namespaces, from that of /proc to the innermost, the process of a /proc/PID/status
+/// has an id in; 0 when it cannot be read.
+int count_namespace_ids(const std::string &status_path);
 
 } // namespace profcore::sampler

@@ -23,6 +23,7 @@ struct Options {
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
   bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
   uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows in kernel memory
+  double cpu_budget = 0.01; ///< share of one CPU that sampling may cost; not above 0: any
 };
 
 /// Since the start. Every sample is one of: delivered, lost for a reason told here, or still to be
@@ -34,6 +35,7 @@ struct Stats {
   uint64_t lost_ring = 0;    ///< stacks that found no room in the ring; their samples: lost_stacks
   uint64_t lost_counts = 0;  ///< samples that found no room in the table
   uint64_t lost_stacks = 0;  ///< samples whose stack did not arrive
+  uint64_t outside = 0;      ///< samples of tasks outside our pid namespace, told apart by nothing
   uint64_t unregistered = 0; ///< samples of processes not known yet: walked by frame pointers
   uint64_t truncated = 0;    ///< samples with more frames than are kept
   uint64_t lost_records = 0; ///< of the side-band
@@ -48,8 +50,10 @@ struct Stats {
   uint64_t evicted_rows = 0;       ///< files whose rows made room for those of others
   uint64_t processes = 0;
   uint64_t modules = 0;
-  uint64_t stops[16] = {}; ///< samples by enum unwind_stop
-  std::string event;       ///< "cycles" or "cpu-clock"
+  uint64_t stops[16] = {};    ///< samples by enum unwind_stop
+  uint32_t frequency = 0;     ///< now
+  uint64_t times_lowered = 0; ///< that the frequency was, for the CPU budget
+  std::string event;          ///< "cycles" or "cpu-clock"
 };
 
 /// How the names of a drained profile's modules are found: see symbolize/symbolizer.hpp.
@@ -80,6 +84,8 @@ public:
   /// No more samples; what was taken can still be drained.
   virtual void stop() = 0;
   virtual Stats stats() const = 0;
+  /// CPU time that was spent for this sampler by others: naming what was drained.
+  virtual void charge(uint64_t nanoseconds) { (void)nanoseconds; }
 };
 
 /// By BPF, for root or CAP_BPF and CAP_PERFMON. Throws Error with what is missing.

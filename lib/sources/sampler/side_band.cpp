@@ -46,6 +46,11 @@ template <class Record> bool read_as(const uint8_t *bytes, size_t size, Record &
   return true;
 }
 
+/// Records name processes by their ids in our pid namespace; those outside it have none.
+bool is_outside(uint32_t pid) {
+  return static_cast<int32_t>(pid) <= 0;
+}
+
 /// The text behind the fixed part; NUL-padded.
 std::string_view text_behind(const uint8_t *bytes, size_t size, size_t fixed) {
   if (size < fixed + sizeof(Trailer)) return {};
@@ -122,7 +127,7 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
     std::memcpy(&header, bytes, sizeof header);
     const size_t size = header.size;
     const auto is_news = [&](uint32_t pid) {
-      return processes.is_news(static_cast<int32_t>(pid), event.time);
+      return !is_outside(pid) && processes.is_news(static_cast<int32_t>(pid), event.time);
     };
     switch (header.type) {
     case PERF_RECORD_MMAP2: {
@@ -142,7 +147,7 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
     }
     case PERF_RECORD_FORK: {
       TaskRecord record;
-      if (!read_as(bytes, size, record)) break;
+      if (!read_as(bytes, size, record) || is_outside(record.pid)) break;
       if (record.pid != record.parent_pid)
         processes.on_fork(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.parent_pid),
                           record.time);

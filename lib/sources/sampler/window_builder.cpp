@@ -3,7 +3,9 @@
 #include "model/frame_name.hpp"
 #include "unwind_row.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -67,19 +69,15 @@ void StackStore::clear() {
 }
 
 WindowBuilder::WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
-                             const StackStore &stacks, uint64_t period_ns, std::string_view event)
-    : options_{options}, files_{files}, processes_{processes}, stacks_{stacks},
-      period_ns_{static_cast<int64_t>(period_ns)} {
+                             const StackStore &stacks, std::string_view event)
+    : options_{options}, files_{files}, processes_{processes}, stacks_{stacks} {
   Profile &profile = window_.profile;
   profile.add_sample_type("samples", "count");
   profile.add_sample_type("cpu", "nanoseconds");
-  for (SampleType &type : profile.mutable_sample_types()) type.period = period_ns_;
   profile.meta.period_type = profile.intern("cpu");
   profile.meta.period_unit = profile.intern("nanoseconds");
-  profile.meta.period = period_ns_;
   profile.meta.default_type = profile.intern("cpu");
   profile.meta.source_format = profile.intern("profcore");
-  profile.meta.frequency_hz = options.frequency;
   utsname host{};
   if (uname(&host) == 0) profile.meta.host = profile.intern(host.nodename);
   profile.meta.comments.push_back(profile.intern(fmt::format("sampled by BPF on {}", event)));
@@ -180,6 +178,15 @@ LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
   return id;
 }
 
+/// A frame that stands for what is not known.
+LocationId WindowBuilder::named_frame(std::string_view name) {
+  Function function;
+  function.name = window_.profile.intern(name);
+  Line line;
+  line.function = window_.profile.add_function(function);
+  return window_.profile.add_location({}, {&line, 1});
+}
+
 LocationId WindowBuilder::kernel_frame(uint64_t address) {
   const std::pair<uint64_t, uint64_t> key{address, 1};
   const auto known = locations_.find(key);
@@ -209,6 +216,7 @@ StackId WindowBuilder::stack_of(const sampler_key &key) {
   if (known != made_stacks_.end()) return known->second;
   StackTrie &trie = window_.profile.stacks;
   StackId stack = 0;
+  if (key.tgid == 0) stack = trie.child(stack, named_frame("[outside this pid namespace]"));
   if (const StackStore::Stack *found = stacks_.find(key.stack)) {
     const std::span<const uint64_t> frames = stacks_.frames(*found);
     for (size_t i = found->user; i-- > 0;) stack = trie.child(stack, user_frame(frames[i], owner));
@@ -237,6 +245,11 @@ LabelSetId WindowBuilder::labels_of(const sampler_key &key, const sampler_count 
     label.is_number = 1;
     label.number = value;
   };
+  if (key.tgid == 0) { // the sampler is in a container; what is outside has no ids here
+    text("process", "outside this pid namespace");
+    if (options_.per_cpu) number("cpu", key.cpu);
+    return profile.add_label_set({labels.data(), filled});
+  }
   text("process", comm_of(count.process_comm));
   number("pid", key.tgid);
   if (Process *process = owner_of(key).process) {
@@ -260,23 +273,24 @@ bool WindowBuilder::add(const sampler_key &key, const sampler_count &count) {
   if (arrived) {
     stack = stack_of(key);
   } else {
-    if (!has_lost_) {
-      Function function;
-      function.name = window_.profile.intern("[stack trace lost]");
-      Line line;
-      line.function = window_.profile.add_function(function);
-      lost_ = window_.profile.add_location({}, {&line, 1});
-      has_lost_ = true;
-    }
-    stack = window_.profile.stacks.child(0, lost_);
+    stack = window_.profile.stacks.child(0, named_frame("[stack trace lost]"));
   }
   const std::array<int64_t, 2> values{static_cast<int64_t>(count.samples),
-                                      static_cast<int64_t>(count.samples) * period_ns_};
+                                      static_cast<int64_t>(count.nanoseconds)};
+  samples_ += values[0];
+  nanoseconds_ += values[1];
   window_.profile.add_sample(stack, labels_of(key, count), values);
   return arrived;
 }
 
 Window WindowBuilder::finish(int64_t start_ns, int64_t duration_ns) {
+  // The frequency may have been lowered meanwhile: this is the average.
+  const int64_t period =
+      samples_ > 0 ? nanoseconds_ / samples_ : INT64_C(1000000000) / options_.frequency;
+  for (SampleType &type : window_.profile.mutable_sample_types()) type.period = period;
+  window_.profile.meta.period = period;
+  window_.profile.meta.frequency_hz =
+      std::round(1e9 / static_cast<double>(std::max(period, INT64_C(1))));
   window_.profile.meta.time_ns = start_ns;
   window_.profile.meta.duration_ns = duration_ns;
   window_.profile.stacks.drop_index();

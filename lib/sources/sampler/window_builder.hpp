@@ -40,7 +40,7 @@ private:
 class WindowBuilder {
 public:
   WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
-                const StackStore &stacks, uint64_t period_ns, std::string_view event);
+                const StackStore &stacks, std::string_view event);
 
   /// False when the stack did not arrive: a frame says so in its place.
   bool add(const sampler_key &key, const sampler_count &count);
@@ -61,6 +61,7 @@ private:
   Owner owner_of(const sampler_key &key);
   StackId stack_of(const sampler_key &key);
   LocationId user_frame(uint64_t frame, const Owner &owner);
+  LocationId named_frame(std::string_view name);
   LocationId kernel_frame(uint64_t address);
   ModuleId module_of_file(uint32_t file, const Owner &owner);
   ModuleId jit_module_of(const Owner &owner);
@@ -78,14 +79,13 @@ private:
   ProcessTable &processes_;
   const StackStore &stacks_;
   Window window_;
-  int64_t period_ns_;
+  int64_t samples_ = 0;
+  int64_t nanoseconds_ = 0;
   std::unordered_map<uint32_t, ModuleId> file_modules_;
   std::unordered_map<uint64_t, ModuleId> jit_modules_;
   std::unordered_map<std::pair<uint64_t, uint64_t>, LocationId, PairHash> locations_;
   std::unordered_map<std::pair<uint64_t, uint64_t>, StackId, PairHash> made_stacks_;
   ModuleId kernel_module_ = 0;
-  LocationId lost_ = 0;
-  bool has_lost_ = false;
 };
 
 } // namespace profcore::sampler

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <doctest/doctest.h>
+#include <limits>
 #include <poll.h>
 #include <string>
 #include <unistd.h>
@@ -71,6 +72,11 @@ TEST_CASE("a sampler refuses what it cannot do") {
   options.per_thread = 2;
   CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   options.per_thread = 0;
+  options.cpu_budget = std::numeric_limits<double>::quiet_NaN();
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.cpu_budget = std::numeric_limits<double>::infinity();
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.cpu_budget = 0;
   options.pid_count = 1;
   CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   CHECK(profcore_sampler_start(&options, nullptr, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
@@ -122,6 +128,9 @@ TEST_CASE("this process is sampled, window by window") {
   REQUIRE(profcore_sampler_get_stats(sampler, &stats, nullptr) == PROFCORE_OK);
   CHECK(stats.taken == stats.delivered + stats.lost_counts);
   CHECK(stats.delivered == static_cast<uint64_t>(delivered));
+  CHECK(stats.frequency > 0);
+  CHECK(stats.frequency <= 997);
+  CHECK(stats.outside == 0);
   CHECK(stats.complete + 3 >= stats.taken - stats.without_user);
   profcore_sampler_free(sampler);
 }
