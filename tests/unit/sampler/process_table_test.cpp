@@ -153,7 +153,7 @@ TEST_CASE("of too many mappings the kernel is told those with rows, and the larg
   ProcessTable table{files};
   Process &process = make(table);
   for (uint64_t i = 0; i < 400; ++i)
-    table.on_mmap(kPid, 0x100000 + i * 0x100000, 0x1000 * (i + 1), 0, {8, 1, i + 1}, "/lib/x.so");
+    table.on_mmap(kPid, 0x1000000 + i * 0x1000000, 0x1000 * (i + 1), 0, {8, 1, i + 1}, "/lib/x.so");
   for (uint32_t i = 0; i < 400; ++i) {
     files[i].was_prepared = true;
     files[i].has_kernel_rows = i % 2 == 1;
