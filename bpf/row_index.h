@@ -24,9 +24,12 @@
 #define SAMPLER_RUNS 6 /* of a file: three million rows */
 #define SAMPLER_LEAST_PAGE_SHIFT 8
 #define SAMPLER_PAGE_SHIFTS 8    /* shifts from the least on */
-#define SAMPLER_PAGE_ROWS 255U   /* that a page can have: eight steps of a search */
+#define SAMPLER_PAGE_ROWS 256    /* that a page has at most: eight steps of a search */
 #define SAMPLER_MOST_CHUNKS 1024 /* bits of a place */
 #define SAMPLER_NO_MODULE (~0U)  /* anonymous memory with rows: frames keep their addresses */
+
+#define SAMPLER_MAX_FILES 16384 /* mapped at the same time */
+#define SAMPLER_NO_FILE 0       /* number of the file that stands for none */
 
 /* A file that is mapped for execution, as the program knows it. All offsets are in the file. */
 struct sampler_file {

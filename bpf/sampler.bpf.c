@@ -130,43 +130,37 @@ static long hash_kernel_frame(__u32 i, void *given) {
   return 0;
 }
 
-/* Unless it has been sent in this window with this key. */
-static __always_inline void send_stack(struct sampler_count *count, struct sampler_stack *stack) {
-  if (count->is_sent) return;
+/* 1 when it went up; else the next sample tries again. */
+static __always_inline __u32 send_stack(struct sampler_stack *stack) {
   __u32 frames = stack->user_frames + stack->kernel_frames;
-  if (frames > 2 * SAMPLER_MAX_FRAMES) return;
+  if (frames > 2 * SAMPLER_MAX_FRAMES) return 0;
   __u64 flags = bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) > (1 << 18) ? BPF_RB_FORCE_WAKEUP
                                                                           : BPF_RB_NO_WAKEUP;
-  if (bpf_ringbuf_output(&stacks, stack, SAMPLER_STACK_HEAD + 8 * frames, flags) == 0)
-    count->is_sent = 1;
-  else
-    add(SAMPLER_LOST_RING, 1); /* the next sample tries again */
+  if (bpf_ringbuf_output(&stacks, stack, SAMPLER_STACK_HEAD + 8 * frames, flags) == 0) return 1;
+  add(SAMPLER_LOST_RING, 1);
+  return 0;
 }
 
+/* A stack travels with the first sample of its key in a window. */
 static __always_inline void count_sample(void *counts, const struct sampler_key *key,
                                          struct task_struct *task, struct sampler_stack *stack,
                                          __u64 nanoseconds) {
   struct sampler_count *known = bpf_map_lookup_elem(counts, key);
-  if (known) {
-    __sync_fetch_and_add(&known->samples, 1);
-    __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
-  } else {
+  if (!known) {
     struct sampler_count fresh = {.samples = 1, .nanoseconds = nanoseconds};
-    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
     bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
-    bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
-    const int is_new = bpf_map_update_elem(counts, key, &fresh, BPF_NOEXIST) == 0;
-    known = bpf_map_lookup_elem(counts, key);
-    if (!known) { /* there is no room; or it was drained at once, and the stack is not known */
-      if (!is_new) add(SAMPLER_LOST_COUNTS, 1);
+    bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &task->group_leader->comm);
+    fresh.is_sent = send_stack(stack);
+    if (bpf_map_update_elem(counts, key, &fresh, BPF_NOEXIST) == 0) return;
+    known = bpf_map_lookup_elem(counts, key); /* another CPU was first, or there is no room */
+    if (!known) {
+      add(SAMPLER_LOST_COUNTS, 1);
       return;
     }
-    if (!is_new) { /* another CPU was first */
-      __sync_fetch_and_add(&known->samples, 1);
-      __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
-    }
   }
-  send_stack(known, stack);
+  __sync_fetch_and_add(&known->samples, 1);
+  __sync_fetch_and_add(&known->nanoseconds, nanoseconds);
+  if (!known->is_sent) known->is_sent = send_stack(stack);
 }
 
 SEC("perf_event")
@@ -201,12 +195,12 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->kernel_frames = 0;
   stack->user_frames = 0;
   working->hash = 0;
-  if (key.tgid) key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
+  if (key.tgid) key.started = SAMPLER_STARTED(task->group_leader->start_boottime);
 
   __u32 user_frames = 0;
   /* Kernel threads have no user stack, tasks that exit none any more; of those outside the
    * namespace nothing is known. */
-  if (user_stacks && key.tgid && !(BPF_CORE_READ(task, flags) & PF_KTHREAD) && BPF_CORE_READ(task, mm))
+  if (user_stacks && key.tgid && !(task->flags & PF_KTHREAD) && task->mm)
     user_frames = unwind_user(ctx, task, &key, working);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {

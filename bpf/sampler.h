@@ -10,8 +10,6 @@
 #define SAMPLER_MAX_FRAMES 127   /* of each side, user and kernel */
 #define SAMPLER_FEW_MAPPINGS 16  /* of most processes: powers of two */
 #define SAMPLER_MAX_MAPPINGS 256 /* of any */
-#define SAMPLER_MAX_FILES 16384  /* mapped at the same time */
-#define SAMPLER_NO_FILE 0        /* number of the file that stands for none */
 #define SAMPLER_COMM 16
 
 /* A user frame. Inside a known mapping: this bit, the module's number, the offset in its file (so

@@ -181,12 +181,11 @@ static __always_inline int is_same_start(__u32 a, __u32 b) {
 static __always_inline __u32 known_as(struct task_struct *task, const struct sampler_key *key) {
   const struct sampler_process *process = bpf_map_lookup_elem(&processes, &key->tgid);
   if (process && is_same_start(process->started, key->started)) return key->tgid;
-  struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
-  if ((BPF_CORE_READ(parent, mm, start_stack) ^ BPF_CORE_READ(task, mm, start_stack)) |
-      (BPF_CORE_READ(parent, mm, start_code) ^ BPF_CORE_READ(task, mm, start_code)))
+  struct task_struct *parent = task->group_leader->real_parent;
+  if (parent->mm->start_stack != task->mm->start_stack ||
+      parent->mm->start_code != task->mm->start_code)
     return 0;
-  return pid_namespace ? id_in_namespace(BPF_CORE_READ(parent, group_leader))
-                       : BPF_CORE_READ(parent, tgid);
+  return pid_namespace ? id_in_namespace(parent->group_leader) : parent->tgid;
 }
 
 static __always_inline void read_registers(struct bpf_perf_event_data *ctx,

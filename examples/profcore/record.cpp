@@ -96,6 +96,7 @@ void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
       "lost             {} (no room {}, stack lost {})\n"
       "complete         {} of {} user stacks ({:.1f} %)\n"
       "unregistered     {}\n"
+      "news lost        {}\n"
       "in the kernel    {:.3f} ms, {:.1f} us a sample\n"
       "own CPU time     {:.3f} ms\n"
       "frequency        {} Hz, lowered {} times\n"
@@ -104,7 +105,7 @@ void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
       event, stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks, stats.lost_counts,
       stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
       with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
-      stats.unregistered, static_cast<double>(stats.bpf_ns) / 1e6,
+      stats.unregistered, stats.lost_records, static_cast<double>(stats.bpf_ns) / 1e6,
       stats.taken > 0 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
                       : 0,
       static_cast<double>(stats.own_cpu_ns) / 1e6, stats.frequency, stats.times_lowered, stats.rows,

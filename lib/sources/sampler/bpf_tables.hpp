@@ -34,11 +34,6 @@ private:
   uint64_t cut_ = 0;
 };
 
-/// The mappings of a process that the kernel is to know, at most `most`, by start. Returns how many
-/// were left out.
-size_t choose_mappings(const Process &process, const ModuleFiles &files, size_t most,
-                       std::vector<const Mapping *> &chosen);
-
 /// Chunks of rows as array maps that are mapped here, so that they are filled by copying.
 class BpfRowMemory final : public RowMemory {
 public:

@@ -464,4 +464,27 @@ std::vector<int32_t> ProcessTable::take_changed() {
   return taken;
 }
 
+size_t choose_mappings(const Process &process, const ModuleFiles &files, size_t most,
+                       std::vector<const Mapping *> &chosen) {
+  chosen.clear();
+  for (const Mapping &mapping : process.mappings)
+    if (mapping.known_as() != ModuleFiles::kNone) chosen.push_back(&mapping);
+  if (chosen.size() <= most) return 0;
+  const auto is_better = [&](const Mapping *a, const Mapping *b) {
+    const ModuleFile &one = files[a->known_as()];
+    const ModuleFile &other = files[b->known_as()];
+    const bool one_has = one.has_kernel_rows || !one.was_prepared;
+    const bool other_has = other.has_kernel_rows || !other.was_prepared;
+    if (one_has != other_has) return one_has;
+    return a->end - a->start > b->end - b->start;
+  };
+  const size_t cut = chosen.size() - most;
+  std::nth_element(chosen.begin(), chosen.begin() + static_cast<ptrdiff_t>(most), chosen.end(),
+                   is_better);
+  chosen.resize(most);
+  std::sort(chosen.begin(), chosen.end(),
+            [](const Mapping *a, const Mapping *b) { return a->start < b->start; });
+  return cut;
+}
+
 } // namespace profcore::sampler

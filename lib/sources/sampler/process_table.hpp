@@ -114,6 +114,11 @@ private:
   uint64_t cut_mappings_ = 0;
 };
 
+/// The mappings of a process that the kernel is to know, at most `most`, by start. Returns how many
+/// were left out.
+size_t choose_mappings(const Process &process, const ModuleFiles &files, size_t most,
+                       std::vector<const Mapping *> &chosen);
+
 /// All process ids that /proc lists.
 std::vector<int32_t> list_processes();
 /// Nanoseconds since boot, the clock of everything here.

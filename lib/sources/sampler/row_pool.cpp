@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kChunkBytes = size_t{SAMPLER_CHUNK_SLOTS} * sizeof(unwind_row);
 /// Where a page has more rows on average, or at most, a finer index pays.
 constexpr uint64_t kGoodAverage = 8;
-constexpr uint32_t kGoodMost = 64;
+constexpr uint32_t kGoodMost = 64; // below SAMPLER_PAGE_ROWS; the finest pages cannot have more
 
 /// The coarsest pages that leave few rows to search in each.
 uint32_t choose_page_shift(std::span<const unwind_row> rows, uint32_t end) {

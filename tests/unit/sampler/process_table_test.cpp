@@ -1,3 +1,4 @@
+#include "sampler.h"
 #include "sources/sampler/process_table.hpp"
 #include "sources/sampler/unwind_table.hpp"
 
@@ -69,6 +70,7 @@ TEST_CASE("a child has its parent's mappings until it runs a program") {
   table.on_comm(kPid, "shell", false);
   table.on_mmap(kPid, 0x1000, 0x1000, 0, kProgram, "/bin/sh");
   parent.container = "c";
+  parent.has_container = true;
   table.on_fork(kPid + 1, kPid, 2000);
   Process *child = table.find(kPid + 1);
   REQUIRE(child != nullptr);
@@ -115,6 +117,134 @@ TEST_CASE("what changed is told once") {
   CHECK(table.take_changed().empty());
   table.on_comm(kPid, "x", false); // no mapping
   CHECK(table.take_changed().empty());
+}
+
+TEST_CASE("memory of a JIT compiler is one mapping as long as it grows") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  Process &process = make(table);
+  table.on_mmap(kPid, 0x8000, 0x1000, 0, kLibrary, "/lib/b.so");
+  for (uint64_t i = 0; i < 1000; ++i)
+    table.on_mmap(kPid, 0x10000 + i * 0x1000, 0x1000, 0, {}, "//anon");
+  CHECK(layout(process) == "8000-9000@0:0 10000-3f8000@0:-1 ");
+  // Over the middle of it.
+  table.on_mmap(kPid, 0x20000, 0x1000, 0, kLibrary, "/lib/b.so");
+  CHECK(layout(process) == "8000-9000@0:0 10000-20000@0:-1 20000-21000@0:0 21000-3f8000@11000:-1 ");
+}
+
+TEST_CASE("mappings are bounded: pieces without a file go first") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  Process &process = make(table);
+  for (uint64_t i = 0; i < 100; ++i)
+    table.on_mmap(kPid, 0x100000 + i * 0x10000, 0x1000, 0, kLibrary, "/lib/b.so");
+  for (uint64_t i = 0; i < 10 * ProcessTable::kMostMappings; ++i)
+    table.on_mmap(kPid, 0x40000000 + i * 0x2000, 0x1000, 0, {}, "//anon");
+  CHECK(process.mappings.size() <= ProcessTable::kMostMappings);
+  CHECK(std::count_if(process.mappings.begin(), process.mappings.end(),
+                      [](const Mapping &mapping) { return mapping.module == 0; }) == 100);
+  CHECK(std::is_sorted(process.mappings.begin(), process.mappings.end(),
+                       [](const Mapping &a, const Mapping &b) { return a.start < b.start; }));
+  CHECK(table.cut_mappings() + process.mappings.size() == 100 + 10 * ProcessTable::kMostMappings);
+}
+
+TEST_CASE("of too many mappings the kernel is told those with rows, and the large ones") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  Process &process = make(table);
+  for (uint64_t i = 0; i < 400; ++i)
+    table.on_mmap(kPid, 0x1000000 + i * 0x1000000, 0x1000 * (i + 1), 0, {8, 1, i + 1}, "/lib/x.so");
+  for (uint32_t i = 0; i < 400; ++i) {
+    files[i].was_prepared = true;
+    files[i].has_kernel_rows = i % 2 == 1;
+  }
+  std::vector<const Mapping *> chosen;
+  CHECK(choose_mappings(process, files, 400, chosen) == 0);
+  CHECK(choose_mappings(process, files, 256, chosen) == 144);
+  REQUIRE(chosen.size() == 256);
+  size_t with_rows = 0;
+  uint64_t smallest = UINT64_MAX;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (files[chosen[i]->module].has_kernel_rows)
+      ++with_rows;
+    else
+      smallest = std::min(smallest, chosen[i]->end - chosen[i]->start);
+    if (i > 0) CHECK(chosen[i - 1]->start < chosen[i]->start);
+  }
+  CHECK(with_rows == 200);
+  CHECK(smallest ==
+        0x1000 * (400 - 2 * 56 + 1)); // the 56 largest of the others: 399, 397 ... pages
+}
+
+TEST_CASE("a process lives as long as one of its threads") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  Process &process = make(table);
+  table.on_thread(kPid);
+  table.on_thread(kPid);
+  table.on_exit(kPid, kPid); // the first thread
+  CHECK_FALSE(process.has_exited);
+  table.on_exit(kPid, kPid + 1);
+  CHECK_FALSE(process.has_exited);
+  table.on_exit(kPid, kPid + 2);
+  CHECK(process.has_exited);
+  CHECK(table.take_exited() == std::vector<int32_t>{kPid});
+}
+
+TEST_CASE("an id that is given again: each sample finds its own process") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  constexpr uint64_t kSecond = 1000000000;
+  table.on_fork(kPid, 1, 10 * kSecond);
+  table.on_comm(kPid, "first", false);
+  table.on_exit(kPid);
+  table.on_fork(kPid, 1, 20 * kSecond);
+  table.on_comm(kPid, "second", false);
+  CHECK(table.take_recycled() == std::vector<int32_t>{kPid});
+  const auto name_at = [&](uint64_t seconds) {
+    const Process *found = table.find(kPid, SAMPLER_STARTED(seconds * kSecond));
+    return found == nullptr ? std::string{} : found->comm;
+  };
+  CHECK(name_at(10) == "first");
+  CHECK(name_at(20) == "second");
+  CHECK(name_at(15).empty()); // neither
+  CHECK(table.find(kPid, 0)->comm == "second");
+  std::vector<int32_t> forgotten;
+  table.forget_exited(forgotten);
+  CHECK(name_at(10) == "first"); // for one window more
+  table.forget_exited(forgotten);
+  CHECK(name_at(10).empty());
+  CHECK(name_at(20) == "second");
+}
+
+TEST_CASE("records in the wrong order make a suspect, old ones are no news") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  Process &process = make(table);
+  CHECK(table.is_news(kPid, 2000));
+  CHECK(table.is_news(kPid, 3000));
+  CHECK(table.take_suspects().empty());
+  CHECK(table.is_news(kPid, 2500));
+  CHECK(table.take_suspects() == std::vector<int32_t>{kPid});
+  CHECK(table.is_news(kPid + 1, 1)); // not known
+  process.scanned = 10000;           // what came before is in what /proc said
+  CHECK_FALSE(table.is_news(kPid, 9000));
+  CHECK(table.is_news(kPid, 11000));
+}
+
+TEST_CASE("the container of a process that has gone is its parent's") {
+  ModuleFiles files;
+  ProcessTable table{files};
+  Process &parent = make(table);
+  table.on_fork(kPid + 1, kPid, 2000);
+  table.on_fork(kPid + 2, kPid + 1, 3000);
+  parent.container = "c";
+  parent.has_container = true;
+  Process *child = table.find(kPid + 2);
+  CHECK(table.container_of(*child) == "c");
+  CHECK(child->has_container);
+  table.on_comm(kPid + 2, "x", true); // may have been moved since
+  CHECK_FALSE(child->has_container);
 }
 
 TEST_CASE("this process, from /proc") {
