@@ -97,7 +97,7 @@ private:
     }
     location.module = remap_.module(location.module);
     location.reason = UnnamedReason::kNone;
-    location.flags &= static_cast<uint8_t>(~kModuleInName);
+    location.flags &= kIsFolded; // the others are about names that are gone
     return made = result_.add_location(location, lines_.span());
   }
 

@@ -145,8 +145,10 @@ void append_deepflow_unnamed(const Profile &profile, const Location &location, b
 bool is_place_in_module(std::string_view name, std::string_view module) {
   if (module.empty() || !name.starts_with(module)) return false;
   name.remove_prefix(module.size());
-  if (!name.starts_with("+0x") || name.size() == 3) return false;
-  return name.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
+  for (const std::string_view before : {"+fn_0x", "+0x"})
+    if (name.starts_with(before) && name.size() > before.size())
+      return name.find_first_not_of("0123456789abcdef", before.size()) == std::string_view::npos;
+  return false;
 }
 
 } // namespace profcore

@@ -33,7 +33,8 @@ void append_deepflow_unnamed(const Profile &profile, const Location &location, b
 /// `[p] ...` or `[t] ...`.
 bool is_deepflow_task(std::string_view name);
 
-/// `module+0x...`: a name that stands for "somewhere in this module".
+/// `module+0x...` or `module+fn_0x...` (a function known by its bounds alone): a name that stands
+/// for "somewhere in this module".
 bool is_place_in_module(std::string_view name, std::string_view module);
 
 } // namespace profcore

@@ -110,6 +110,8 @@ TEST_CASE("every form of a frame") {
       {"", "", "[kernel.kallsyms]", kKernel, "[unknown] 0xffffffff81000000", 0xffffffff81000000},
       // a name that says no more than the place
       {"x+0x1a0", "", "/usr/bin/x", kUser, "[/usr/bin/x]"},
+      {"x+fn_0x1a0", "", "/usr/bin/x", kUser, "[/usr/bin/x]"},
+      {"x+fn_0x", "", "/usr/bin/x", kUser, "x+fn_0x"},
       {"libx.so.1+0x40", "", "/lib/libx.so.1", kLibrary, "[/lib/libx.so.1]"},
       {"x+0xg", "", "/usr/bin/x", kUser, "x+0xg"},
       {"y+0x1a0", "", "/usr/bin/x", kUser, "y+0x1a0"},
