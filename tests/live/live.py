@@ -352,17 +352,20 @@ def python_perf(live):
     else:
         raise Skip("no Python 3.12 or newer with trampolines here")
     script = live.folder / "work.py"
-    script.write_text("import time\n"
+    script.write_text("import os, time\n"
                       "def leaf(n):\n    s = 0\n    for i in range(n): s += i % 7\n    return s\n"
                       "def middle(d): return leaf(2000) if d == 0 else middle(d - 1)\n"
-                      "def top():\n    end = time.time() + 3\n    while time.time() < end: middle(5)\n"
-                      "top()\n")
+                      "def top():\n    end = time.time() + 2\n    while time.time() < end: middle(5)\n"
+                      "def parent():\n    child = os.fork()\n    top()\n"
+                      "    if child: os.wait()\n    else: os._exit(0)\n"
+                      "parent()\n")
     stats, stacks = live.record("-F", 299, command=[interpreter, "-X", "perf", script])
-    whole(stats, 0.97)
+    whole(stats, 0.95)
     total = sum(stacks.values())
-    named = sum(v for s, v in stacks.items()
-                if f"py::top:{script};" in s and s.count(f"py::middle:{script};") == 6 and f"py::leaf:{script}" in s)
-    expect(named > 0.85 * total, f"{named} of {total} with the Python functions: {sorted(stacks)[:2]}")
+    # The child's outer frames are of memory that its parent made, and named.
+    named = sum(v for s, v in stacks.items() if f"py::parent:{script};" in s and f"py::top:{script};" in s and
+                s.count(f"py::middle:{script};") == 6 and f"py::leaf:{script}" in s)
+    expect(named > 0.8 * total, f"{named} of {total} with the Python functions: {sorted(stacks)[:2]}")
 
 
 CASES = {f.__name__: f for f in (shares, cpu_budget, in_signal, whole_host, name_rule, cgroup, pid_namespace, nothing_left, go,

@@ -92,7 +92,9 @@ void find_trampolines(Process &process, ModuleFiles &files) {
                               static_cast<off_t>(mapping.start));
     if (got <= 0) continue;
     const Trampolines form = read_trampolines({code.data(), static_cast<size_t>(got)});
-    if (form.stride != 0) mapping.trampolines = files.add_trampolines(form);
+    if (form.stride == 0) continue;
+    mapping.trampolines = files.add_trampolines(form);
+    mapping.made_by = process.pid;
   }
 }
 
