@@ -27,7 +27,7 @@ constexpr std::array kOptions = {
     Option{"frequency", 'F', "HZ", "samples a second on every CPU, 1 to 1000 (99)"},
     Option{"cpu-budget", 0, "PCT",
            "what sampling may cost, in percent of one CPU: sample more rarely if it costs more; "
-           "0: anything (default: 1, with -F 0)"},
+           "0: anything (the default with -F, else 1)"},
     Option{"duration", 'd', "SEC",
            "stop after so many seconds; default: at Ctrl-C or the command's end"},
     Option{"per-thread", 0, "", "tell threads apart, by the labels thread and tid"},
@@ -58,17 +58,35 @@ bool looks_at_frames(const Arguments &arguments) {
                      [&](const char *name) { return arguments.has(name); });
 }
 
-void show_status(const profcore::Sampler &sampler, Clock::time_point began, uint32_t asked) {
-  if (isatty(STDERR_FILENO) != 1) return;
-  const profcore_sampler_stats stats = sampler.stats();
-  const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
-  const std::string lowered = stats.frequency < asked
-                                  ? fmt::format(" at {} Hz to save CPU time", stats.frequency)
-                                  : std::string{};
-  fmt::print(stderr, "\r\033[K{:.0f} s, {} samples{}, {} lost, {} processes; Ctrl-C ends", seconds,
-             stats.taken, lowered, stats.lost_counts + stats.lost_stacks, stats.processes);
-  std::fflush(stderr);
-}
+/// The line that is written over while it runs.
+class StatusLine {
+public:
+  StatusLine(Clock::time_point began, uint32_t asked) : began_{began}, asked_{asked}, at_{began} {}
+
+  void show(const profcore_sampler_stats &stats) {
+    if (isatty(STDERR_FILENO) != 1) return;
+    const Clock::time_point now = Clock::now();
+    const double since = std::chrono::duration<double>(now - at_).count();
+    const double rate = since > 0 ? static_cast<double>(stats.taken - taken_) / since : 0;
+    at_ = now;
+    taken_ = stats.taken;
+    const std::string lowered = stats.frequency < asked_
+                                    ? fmt::format(" at {} Hz to save CPU time", stats.frequency)
+                                    : std::string{};
+    fmt::print(
+        stderr,
+        "\r\033[K{:.0f} s, {} samples ({:.0f} a second{}), {} lost, {} processes; Ctrl-C ends",
+        std::chrono::duration<double>(now - began_).count(), stats.taken, rate, lowered,
+        stats.lost_counts + stats.lost_stacks, stats.processes);
+    std::fflush(stderr);
+  }
+
+private:
+  Clock::time_point began_;
+  uint32_t asked_;
+  Clock::time_point at_;
+  uint64_t taken_ = 0;
+};
 
 void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
   const double with_user = static_cast<double>(stats.taken - stats.without_user);
@@ -162,10 +180,12 @@ int run(const Arguments &arguments) {
   options.pid_count = sampled.size();
 
   profcore::Sampler sampler{&options};
+  if (interrupted()) return kExitInterrupted; // and a command is not run
   // New processes are sampled whole only once they are known, so this should not wait for a CPU.
   if (setpriority(PRIO_PROCESS, 0, -15) != 0) errno = 0; // not allowed: later, then
   const Clock::time_point began = Clock::now();
   if (child) child->go();
+  StatusLine status{began, options.frequency};
   std::vector<profcore::Profile> windows;
   Clock::time_point next_status = began;
   Clock::time_point next_drain = began + std::chrono::seconds{15};
@@ -175,7 +195,7 @@ int run(const Arguments &arguments) {
     if (child && child->has_ended()) break;
     if (sampled.size() == 1 && !child && kill(sampled[0], 0) != 0 && errno == ESRCH) break;
     if (now >= next_status && !arguments.has("quiet")) {
-      show_status(sampler, began, options.frequency);
+      status.show(sampler.stats());
       next_status = now + std::chrono::seconds{1};
     }
     if (now >= next_drain) {
@@ -230,6 +250,10 @@ int run(const Arguments &arguments) {
                                          100.0 * static_cast<double>(stats.complete) /
                                              static_cast<double>(stacks)));
   }
+  if (stats.times_lowered != 0 && !arguments.has("quiet"))
+    fmt::print(stderr,
+               "the frequency was lowered for the CPU budget, {} Hz at last; see --cpu-budget\n",
+               stats.frequency);
   return child ? child->exit_code() : kExitOk;
 }
 

@@ -464,10 +464,19 @@ void BpfSampler::rescan() {
 
 void BpfSampler::set_frequency() {
   const uint64_t period = UINT64_C(1000000000) / rate_.frequency();
+  const uint64_t old = skeleton_->bss->period_ns;
   // First what a sample stands for: the program sees to the first tick of each CPU after a change.
   skeleton_->bss->period_ns = period;
   uint64_t value = stats_.event == "cycles" ? rate_.frequency() : period;
-  for (const int clock : clocks_) ioctl(clock, PERF_EVENT_IOC_PERIOD, &value);
+  for (const int clock : clocks_) {
+    if (ioctl(clock, PERF_EVENT_IOC_PERIOD, &value) == 0) continue;
+    // A kernel that will not do it: samples go on standing for what they did.
+    if (clock == clocks_.front()) {
+      skeleton_->bss->period_ns = old;
+      rate_ = RateControl{static_cast<uint32_t>(UINT64_C(1000000000) / old), 0};
+      return;
+    }
+  }
 }
 
 void BpfSampler::watch_cost() {

@@ -3,6 +3,7 @@
 #include "build_features.hpp"
 #include "sources/sampler/module_files.hpp"
 #include "sources/sampler/perf_ring.hpp"
+#include "sources/sampler/pid_namespace.hpp"
 
 #include <cerrno>
 #include <charconv>
@@ -97,6 +98,10 @@ std::vector<Need> check_needs() {
                    "Files of other users' processes cannot be opened: frames without names, stacks "
                    "by frame pointers only.",
                    "Run as root or with CAP_SYS_PTRACE.", traces, false});
+  const bool is_ours = is_proc_of_own_namespace();
+  needs.push_back({"/proc of this namespace", yes_no(is_ours),
+                   "Processes cannot be told apart: the same id is two of them.",
+                   "Mount one: mount -t proc proc /proc, or unshare --mount-proc.", is_ours, true});
   perf_event_attr attr{};
   attr.size = sizeof attr;
   attr.type = PERF_TYPE_HARDWARE;

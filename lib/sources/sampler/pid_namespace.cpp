@@ -7,11 +7,15 @@
 
 namespace profcore::sampler {
 
+bool is_proc_of_own_namespace() {
+  // A process's line has its ids from the namespace of /proc down to its own.
+  return count_namespace_ids("/proc/self/status") == 1;
+}
+
 uint32_t own_pid_namespace() {
   constexpr ino_t kFirst = 0xEFFFFFFCU; // PROC_PID_INIT_INO
   struct stat info {};
-  // A process's line has its ids from the namespace of /proc down to its own.
-  if (stat("/proc/self/ns/pid", &info) != 0 || count_namespace_ids("/proc/self/status") != 1)
+  if (stat("/proc/self/ns/pid", &info) != 0 || !is_proc_of_own_namespace())
     throw Error{Status::kUnsupported,
                 "/proc is not of this pid namespace: mount one (mount -t proc proc /proc, or "
                 "unshare --mount-proc)"};

@@ -8,5 +8,6 @@ namespace profcore::sampler {
 /// for the first one. Throws Error (unsupported) when /proc is not of this namespace, since then
 /// the same number would mean two processes.
 uint32_t own_pid_namespace();
+bool is_proc_of_own_namespace();
 
 } // namespace profcore::sampler

@@ -21,6 +21,7 @@ struct Mapping {
   /// Of anonymous memory that holds CPython's trampolines: the module that stands for their form.
   uint32_t trampolines = ModuleFiles::kNone;
   bool was_looked_at = false; ///< for them
+  int32_t made_by = 0;        ///< the process that has trampolines' names: forked ones share memory
 
   /// The module whose rows hold here.
   uint32_t known_as() const noexcept { return module != ModuleFiles::kNone ? module : trampolines; }

@@ -27,6 +27,8 @@ constexpr std::array<uint8_t, 15> kInstructions = {0xf3, 0x0f, 0x1e, 0xfa, // en
                                                    0x48, 0x83, 0xc4, 0x08, // add $8, %rsp
                                                    0xc3};                  // ret
 constexpr uint8_t kEndbr = 4;
+constexpr size_t kAligned = 16;
+constexpr size_t kPadded = 272; ///< with -X perf_jit
 constexpr uint32_t kArena = 65536;
 constexpr uint32_t kMostArenas = 64; ///< in one mapping: some 300,000 functions
 constexpr size_t kLooked = 1024;     ///< two copies, wherever the second one is
@@ -46,8 +48,12 @@ Trampolines read_trampolines(std::span<const uint8_t> code) {
     if (code.size() < copy.size() || !std::equal(copy.begin(), copy.end(), code.begin())) continue;
     const auto second = std::search(code.begin() + static_cast<ptrdiff_t>(copy.size()), code.end(),
                                     copy.begin(), copy.end());
-    if (second == code.end()) return {};
-    return {static_cast<uint16_t>(second - code.begin()), static_cast<uint8_t>(kEndbr - skipped)};
+    // CPython's distances only: each form takes room for rows, and any process can say that it is
+    // CPython.
+    const auto stride = static_cast<size_t>(second - code.begin());
+    if (second == code.end() || (stride != copy.size() && stride != kAligned && stride != kPadded))
+      return {};
+    return {static_cast<uint16_t>(stride), static_cast<uint8_t>(kEndbr - skipped)};
   }
   return {};
 }
@@ -92,7 +98,9 @@ void find_trampolines(Process &process, ModuleFiles &files) {
                               static_cast<off_t>(mapping.start));
     if (got <= 0) continue;
     const Trampolines form = read_trampolines({code.data(), static_cast<size_t>(got)});
-    if (form.stride != 0) mapping.trampolines = files.add_trampolines(form);
+    if (form.stride == 0) continue;
+    mapping.trampolines = files.add_trampolines(form);
+    mapping.made_by = process.pid;
   }
 }
 

@@ -140,6 +140,17 @@ WindowBuilder::Owner WindowBuilder::owner_of(const sampler_key &key) {
   return {pid, key.started, processes_.find(pid, key.started)};
 }
 
+/// Who wrote the names of anonymous memory: CPython's child processes run on what their parent
+/// made.
+WindowBuilder::Owner WindowBuilder::maker_of(const Mapping &mapping, const Owner &owner) {
+  if (mapping.made_by == 0 || mapping.made_by == owner.pid) return owner;
+  Process *maker = processes_.find(mapping.made_by);
+  if (maker != nullptr && maker->start_time > owner.process->start_time)
+    return owner; // its id has been given to another
+  const uint32_t started = maker != nullptr ? SAMPLER_STARTED(maker->start_time) : 0;
+  return {mapping.made_by, started, maker};
+}
+
 LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
   const bool in_module = (frame & SAMPLER_FRAME_IN_MODULE) != 0;
   const std::pair<uint64_t, uint64_t> key{frame, in_module ? 0 : owner.identity()};
@@ -159,7 +170,7 @@ LocationId WindowBuilder::user_frame(uint64_t frame, const Owner &owner) {
       if (frame < mapping.start || frame >= mapping.end) continue;
       file = mapping.module;
       if (file == ModuleFiles::kNone) { // anonymous: a JIT compiler's
-        location.module = jit_module_of(owner);
+        location.module = jit_module_of(maker_of(mapping, owner));
         location.kind = FrameKind::kManaged;
         location.reason = UnnamedReason::kNotAttempted;
       } else {

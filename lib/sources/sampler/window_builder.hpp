@@ -59,6 +59,7 @@ private:
   };
 
   Owner owner_of(const sampler_key &key);
+  Owner maker_of(const Mapping &mapping, const Owner &owner);
   StackId stack_of(const sampler_key &key);
   LocationId user_frame(uint64_t frame, const Owner &owner);
   LocationId named_frame(std::string_view name);

@@ -47,6 +47,8 @@ TEST_CASE("what is no arena of trampolines is none") {
   std::vector<uint8_t> later = arena(kPlain, 16);
   later.insert(later.begin(), 0x90);
   CHECK(read_trampolines(later) == Trampolines{});
+  CHECK(read_trampolines(arena(kPlain, 12)) == Trampolines{}); // forms are few: they take memory
+  CHECK(read_trampolines(arena(kPlain, 512)) == Trampolines{});
   CHECK(make_trampoline_rows({}).rows.empty());
   for (size_t cut = 0; cut < 22; ++cut) {
     std::vector<uint8_t> code = arena(kPlain, 11);
