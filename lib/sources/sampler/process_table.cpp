@@ -378,6 +378,7 @@ void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
   process->threads = 1;
   process->mappings.clear();
   process->has_container = false; // runtimes move a process between its fork and its exec
+  process->is_known_jvm = process->omits_frame_pointers = false;
   changed(*process);
 }
 

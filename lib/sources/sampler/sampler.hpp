@@ -58,6 +58,14 @@ struct ModuleOrigin {
   int32_t pid = 0; ///< of modules that stand for one process's JIT code
   int32_t namespace_pid = 0;
   uint64_t start_time = 0;
+  bool omits_frame_pointers = false; ///< code of a JVM through which walking misses frames
+};
+
+/// Where a JVM ran code of no file; some of it, when there is much.
+struct JavaCode {
+  static constexpr size_t kMost = 512;
+  int32_t pid = 0;
+  std::vector<uint64_t> addresses;
 };
 
 struct Window {
@@ -79,6 +87,8 @@ public:
   /// No more samples; what was taken can still be drained.
   virtual void stop() = 0;
   virtual Stats stats() const = 0;
+  /// JVMs in whose stacks code of no file was seen since the last call.
+  virtual std::vector<JavaCode> take_java() { return {}; }
 };
 
 /// By BPF, for root or CAP_BPF and CAP_PERFMON. Throws Error with what is missing.
