@@ -100,6 +100,10 @@ void JvmAttach::begin(int64_t now) {
   struct stat status {};
   const std::string map = fmt::format("perf-{}.map", process_.namespace_pid);
   had_map_ = fstatat(tmp_.get(), map.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  // The JVM would follow a link, with its own rights.
+  const bool is_its_own = S_ISREG(status.st_mode) && status.st_nlink == 1 &&
+                          (status.st_uid == process_.user || status.st_uid == 0);
+  if (had_map_ && !is_its_own) fail(JavaProblem::kBadMap);
 }
 
 MapRequest::State JvmAttach::step(int64_t now) {

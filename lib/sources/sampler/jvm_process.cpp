@@ -203,6 +203,8 @@ std::string_view problem_text(JavaProblem problem) noexcept {
     return "only its own user and root may attach";
   case JavaProblem::kWrongPeer:
     return "the attach socket in its /tmp belongs to somebody else";
+  case JavaProblem::kBadMap:
+    return "a link or somebody else's file is where its perf map would be";
   case JavaProblem::kStarting:
     return "it is still starting";
   case JavaProblem::kStopped:

@@ -20,6 +20,7 @@ enum class JavaProblem : uint8_t {
   kDisabled,
   kNotPermitted,
   kWrongPeer,
+  kBadMap,
   // These may pass.
   kStarting,
   kStopped,

@@ -262,6 +262,7 @@ Process *ProcessTable::scan(int32_t pid) {
   if (kept.pid == pid) {
     if (is_same_start(SAMPLER_STARTED(kept.start_time), SAMPLER_STARTED(process.start_time))) {
       process.start_time = kept.start_time;
+      process.omits_frame_pointers = kept.omits_frame_pointers; // until it is looked at again
     } else {
       former_.push_back(std::move(kept));
       recycled_.push_back(pid);

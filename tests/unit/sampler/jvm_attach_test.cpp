@@ -295,6 +295,20 @@ TEST_CASE("a socket of somebody else") {
   CHECK(problem_with(jvm) == JavaProblem::kWrongPeer);
 }
 
+TEST_CASE("nobody is made to write through a link") {
+  FakeJvm jvm{{true, true, "11000000", {}}};
+  const std::string map = "/tmp/perf-" + std::to_string(jvm.pid) + ".map";
+  REQUIRE(symlink(jvm.folder.file("libjvm.so").c_str(), map.c_str()) == 0);
+  CHECK(problem_with(jvm) == JavaProblem::kBadMap);
+  unlink(map.c_str());
+  close(open(map.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(link(map.c_str(), (map + ".2").c_str()) == 0);
+  CHECK(problem_with(jvm) == JavaProblem::kBadMap);
+  unlink((map + ".2").c_str());
+  unlink(map.c_str());
+  CHECK(jvm.seen->signals == 0);
+}
+
 TEST_CASE("one that ends meanwhile") {
   FakeJvm jvm{{true, false, "11000000", {}}};
   JvmAttach attach{"/proc", jvm.pid, now_ns(), kShort};
