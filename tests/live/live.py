@@ -271,19 +271,19 @@ FRAMES = "-XX:+PreserveFramePointer"
 class Jvm:
     """Split.java in a JVM: Split.heavy does three parts of the work of four, Split.light one."""
 
-    def __init__(self, live, *flags, before=(), seconds=30, folder=None):
+    def __init__(self, live, *flags, before=(), rounds=10**9, folder=None):
         self.live = live
         self.folder = folder or live.folder
         if not (live.folder / "Split.class").exists():
             subprocess.run([needs("javac"), "-d", live.folder, PROGRAMS / "Split.java"], check=True)
         live.folder.chmod(0o755)
-        self.words = [*before, needs("java"), *flags, *APART, "-cp", self.folder, "Split", str(seconds)]
+        self.words = [*before, needs("java"), *flags, *APART, "-cp", self.folder, "Split", str(rounds)]
         self.out = live.folder / "java.txt"
 
     def __enter__(self):
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(self.words, stdout=out, stderr=out)
-        for _ in range(200):
+        for _ in range(600):
             if "ready" in self.output():
                 return self
             expect(self.process.poll() is None, f"java ended: {self.output()}")
@@ -304,15 +304,17 @@ class Jvm:
         expect("thread dump" not in self.output(), "the JVM printed a thread dump")
 
 
-def split(stacks, least=0.95, within=0.06):
-    """Shares of Split.heavy and Split.light of all the work."""
+def split(stacks, frequency=599, least=0.95, within=0.0):
+    """Shares of Split.heavy and Split.light of all the work: what is known of them, within three sigma and `within`."""
     def share(name):
         return sum(v for s, v in stacks.items() if f"Split.{name}" in s.split(";"))
 
     heavy, light = share("heavy"), share("light")
     work = sum(v for s, v in stacks.items() if "jni_CallStaticVoidMethod" in s)  # of main
-    print(f"heavy {heavy / max(1, heavy + light):.3f}, named {(heavy + light) / max(1, work):.3f}")
     expect(work > 0 and heavy + light > least * work, f"only {heavy + light} of {work} named: {sorted(stacks)[:3]}")
+    samples = (heavy + light) * frequency / 1e9
+    within = max(within, 3 * (0.75 * 0.25 / samples) ** 0.5)
+    print(f"heavy {heavy / (heavy + light):.3f} +- {within:.3f}, named {(heavy + light) / work:.3f}")
     expect(abs(heavy / (heavy + light) - 0.75) < within, f"heavy {heavy}, light {light}")
 
 
@@ -321,7 +323,7 @@ def java_names(live):
     with Jvm(live, FRAMES) as jvm:
         expect(not os.path.exists(f"/tmp/.java_pid{jvm.process.pid}"), "somebody has attached before")
         stats, stacks = live.record("-p", jvm.process.pid, "-d", 4, "-F", 997)
-        split(stacks, within=0.03)
+        split(stacks, 997, within=0.03)
         whole(stats, 0.97)
         unnamed = sum(v for s, v in stacks.items() if "perf-" in s)
         expect(unnamed < 0.02 * sum(stacks.values()), f"{unnamed} of {sum(stacks.values())} unnamed")
@@ -332,9 +334,9 @@ def java_names(live):
 
 def java_command(live):
     """A JVM from its start to its end: there is nobody to ask at the end."""
-    jvm = Jvm(live, FRAMES, seconds=5)
+    jvm = Jvm(live, FRAMES, rounds=8000)
     _, stacks = live.record("-F", 599, command=jvm.words)
-    split(stacks, 0.8, 0.08)  # at first it is interpreted; what was compiled last has no names
+    split(stacks, least=0.7, within=0.06)  # at first it is interpreted; what was compiled last has no names
 
 
 def java_container(live):
