@@ -34,9 +34,15 @@ constexpr std::array kOptions = {
     Option{"per-cpu", 0, "", "tell CPUs apart, by the label cpu"},
     Option{"no-kernel", 0, "", "no kernel frames"},
     Option{"no-symbols", 0, "", "keep addresses, name nothing"},
+    Option{"java-refresh", 0, "SEC", "ask JVMs for names of new methods so often, 5 to 3600 (60)"},
+    Option{"no-java-attach", 0, "",
+           "do not attach to JVMs: no names but those they write themselves"},
     Option{"stats", 0, "", "print what was taken, lost, and what it cost"},
     Option{"title", 0, "TEXT", "title of a graph"},
 };
+
+/// For the names of what JVMs compiled last; they answer within milliseconds unless they are stuck.
+constexpr uint32_t kJavaWaitMs = 2000;
 
 using Clock = std::chrono::steady_clock;
 
@@ -88,7 +94,7 @@ private:
   uint64_t taken_ = 0;
 };
 
-void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
+void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats &stats) {
   const double with_user = static_cast<double>(stats.taken - stats.without_user);
   constexpr std::array<const char *, 16> kStops = {"no user stack",
                                                    "root by rows",
@@ -120,8 +126,8 @@ void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
       "frequency        {} Hz, lowered {} times\n"
       "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without\n"
       "processes        {}, files {}\n",
-      event, stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks, stats.lost_counts,
-      stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
+      sampler.event(), stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks,
+      stats.lost_counts, stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
       with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
       stats.unregistered, stats.lost_records, static_cast<double>(stats.bpf_ns) / 1e6,
       stats.taken > 0 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
@@ -131,6 +137,10 @@ void print_stats(const profcore_sampler_stats &stats, std::string_view event) {
       stats.files_without_rows, stats.processes, stats.modules);
   for (size_t i = 0; i < kStops.size(); ++i)
     if (stats.stops[i] != 0) fmt::print(stderr, "  {:<28} {}\n", kStops[i], stats.stops[i]);
+  if (stats.java_processes != 0)
+    fmt::print(stderr, "Java             {} processes, names asked for {}, read {}, failed {}\n",
+               stats.java_processes, stats.java_maps_requested, stats.java_maps_read,
+               stats.java_maps_failed);
 }
 
 int run(const Arguments &arguments) {
@@ -167,6 +177,9 @@ int run(const Arguments &arguments) {
   options.no_kernel = no_stacks || arguments.has("no-kernel") ? 1 : 0;
   options.no_user = no_stacks ? 1 : 0;
   options.no_symbols = arguments.has("no-symbols") ? 1 : 0;
+  options.java_symbols = arguments.has("no-java-attach") ? 0 : 1;
+  options.java_refresh_seconds =
+      static_cast<uint32_t>(arguments.number("java-refresh", 60, 5, 3600));
   if (!name.empty()) options.name_pattern = name.c_str();
   const std::string cgroup = arguments.get("cgroup");
   if (!cgroup.empty()) options.cgroup = cgroup.c_str();
@@ -217,9 +230,10 @@ int run(const Arguments &arguments) {
   end_progress();
   if (isatty(STDERR_FILENO) == 1 && !arguments.has("quiet")) fmt::print(stderr, "\r\033[K");
   sampler.stop();
+  sampler.refresh_java(kJavaWaitMs);
   windows.push_back(sampler.drain());
   const profcore_sampler_stats stats = sampler.stats();
-  if (arguments.has("stats")) print_stats(stats, sampler.event());
+  if (arguments.has("stats")) print_stats(sampler, stats);
   profcore::Profile profile =
       windows.size() == 1 ? std::move(windows[0]) : profcore::Profile::merge(windows);
   profile = apply_filters(std::move(profile), arguments);
@@ -254,6 +268,8 @@ int run(const Arguments &arguments) {
     fmt::print(stderr,
                "the frequency was lowered for the CPU budget, {} Hz at last; see --cpu-budget\n",
                stats.frequency);
+  if (!arguments.has("quiet") && !sampler.java_reason().empty())
+    print_warning(fmt::format("Java frames without names: {}", sampler.java_reason()));
   return child ? child->exit_code() : kExitOk;
 }
 

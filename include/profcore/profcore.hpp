@@ -505,6 +505,10 @@ public:
     detail::check([&](auto err) { return profcore_sampler_drain(get(), &profile, err); });
     return Profile{profile};
   }
+  void refresh_java(uint32_t timeout_ms) {
+    detail::check([&](auto err) { return profcore_sampler_refresh_java(get(), timeout_ms, err); });
+  }
+  std::string_view java_reason() const { return profcore_sampler_get_java_reason(get()); }
   void stop() {
     detail::check([&](auto err) { return profcore_sampler_stop(get(), err); });
   }

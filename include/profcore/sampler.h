@@ -35,6 +35,16 @@ typedef struct profcore_sampler_options {
   int32_t no_kernel;   /**< 1: no kernel frames */
   int32_t no_symbols;  /**< 1: frames keep their addresses; they can be named later */
   int32_t no_user;     /**< 1: no user frames, and no program's file is read */
+  /** 1: JVMs that are sampled are asked for their methods' names by HotSpot's attach protocol
+   * (JDK 17 and newer), as jcmd does: a file in their /tmp and SIGQUIT start a thread in them that
+   * listens, and each time they write a perf map, which is read and removed again. JVMs that say
+   * that they do not want it (-XX:+DisableAttachMechanism), or cannot, are left alone. 0: none is
+   * touched; perf maps that are there are read all the same. */
+  int32_t java_symbols;
+  /** Seconds from one map of a JVM to the next, 5 to 3600; 0 = 60. A JVM is asked again only when
+   * there are frames that its last map does not name; sooner if it is younger than that, since most
+   * is compiled at the beginning: when it has become a quarter older. */
+  uint32_t java_refresh_seconds;
   int32_t reserved0;
   /** What sampling may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for some
    * seconds, the sampler takes samples more rarely, down to one a second and CPU, and later more
@@ -42,7 +52,7 @@ typedef struct profcore_sampler_options {
    * for. Keeping up with processes that start and end costs something at any frequency: sampling
    * has what that leaves of the budget, but a quarter of it at least. */
   double cpu_budget;
-  uint64_t reserved[5];
+  uint64_t reserved[8];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits
@@ -74,7 +84,11 @@ typedef struct profcore_sampler_stats {
   uint64_t times_lowered; /**< that the frequency was, for the CPU budget */
   uint64_t outside; /**< of those taken: samples of tasks outside the caller's pid namespace, all
                        together as process "outside this pid namespace" */
-  uint64_t reserved[4];
+  uint64_t java_processes;      /**< JVMs sampled, if java_symbols is on */
+  uint64_t java_maps_requested; /**< times that one was asked for names */
+  uint64_t java_maps_read;
+  uint64_t java_maps_failed; /**< see profcore_sampler_get_java_reason */
+  uint64_t reserved[8];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */
@@ -111,12 +125,25 @@ PROFCORE_API profcore_status profcore_sampler_process(profcore_sampler *sampler,
                                                       profcore_error **err);
 
 /** What was sampled since the start or the last drain, as a profile with the columns samples/count
- * and cpu/nanoseconds, the labels `process`, `pid`, `container` (the id,
- * where there is one) and as asked for, every frame named as far
- * as that is possible. To be called at least every half minute. On success *out is the caller's.
- * Errors: NO_MEMORY, IO. @since 0.1 */
+ * and cpu/nanoseconds, the labels `process`, `pid`, `container` (the id, where there is one), those
+ * asked for, and `incomplete` with the reason where a stack is not whole; every frame is named as
+ * far as that is possible. To be called at least every half minute. On success *out is the
+ * caller's. Errors: NO_MEMORY, IO. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_drain(profcore_sampler *sampler,
                                                     profcore_profile **out, profcore_error **err);
+
+/** Asks the JVMs that were sampled since they last gave their names for what they compiled since,
+ * even if that is not long ago, and waits for that up to `timeout_ms` milliseconds. For the end of
+ * a recording, before the last drain; keeps up with the rest meanwhile. Nothing to do is no error.
+ * Errors: NO_MEMORY, IO. @since 0.1 */
+PROFCORE_API profcore_status profcore_sampler_refresh_java(profcore_sampler *sampler,
+                                                           uint32_t timeout_ms,
+                                                           profcore_error **err);
+
+/** Why a JVM gave no names, the last time that happened: "Java process 12: ...". "" when it did
+ * not, and for NULL. Valid until the next call of anything with this sampler. Each such JVM is also
+ * a warning of the profile it is in. @since 0.1 */
+PROFCORE_API const char *profcore_sampler_get_java_reason(const profcore_sampler *sampler);
 
 /** Takes no more samples; what was taken can be drained, after which every sample taken is
  * accounted for in the stats. Stopping twice is fine. Errors: INVALID_ARGUMENT. @since 0.1 */

@@ -2,6 +2,7 @@
 
 #include "build_features.hpp"
 #include "capi/guard.hpp"
+#include "capi/java_names.hpp"
 #include "sources/sampler/check.hpp"
 #include "symbolize/symbolizer.hpp"
 
@@ -13,8 +14,8 @@
 using namespace profcore;
 using namespace profcore::capi;
 
-static_assert(sizeof(profcore_sampler_options) == size_t{17} * 8 &&
-                  sizeof(profcore_sampler_stats) == size_t{42} * 8 &&
+static_assert(sizeof(profcore_sampler_options) == size_t{21} * 8 &&
+                  sizeof(profcore_sampler_stats) == size_t{50} * 8 &&
                   sizeof(profcore_sampler_need) == size_t{66} * 8,
               "no implicit padding");
 
@@ -23,6 +24,7 @@ struct profcore_sampler {
   std::string event;
   bool names = true;
   Symbolizer symbolizer;
+  std::unique_ptr<JavaNames> java; ///< null: JVMs are left alone
 };
 
 namespace {
@@ -30,7 +32,8 @@ namespace {
 /// The sampler keeps the files that it saw open: so those of processes that have gone have names.
 class SampledModules final : public ModuleProvider {
 public:
-  explicit SampledModules(const std::vector<sampler::ModuleOrigin> &origins) : origins_{origins} {}
+  SampledModules(const std::vector<sampler::ModuleOrigin> &origins, const JavaNames *java)
+      : origins_{origins}, java_{java} {}
 
   ModuleFile file_of(uint32_t module) override {
     if (module >= origins_.size()) return {};
@@ -39,11 +42,12 @@ public:
   ProcessView process_of(uint32_t module) override {
     if (module >= origins_.size()) return {};
     const sampler::ModuleOrigin &origin = origins_[module];
-    return {origin.pid, origin.namespace_pid, 0};
+    return {origin.pid, origin.namespace_pid, java_ == nullptr ? 0 : java_->start_of(origin.pid)};
   }
 
 private:
   const std::vector<sampler::ModuleOrigin> &origins_;
+  const JavaNames *java_;
 };
 
 int64_t thread_cpu_time() {
@@ -85,6 +89,9 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
     options.per_cpu = flag(given.per_cpu, "per_cpu");
     options.kernel_stacks = !flag(given.no_kernel, "no_kernel");
     options.user_stacks = !flag(given.no_user, "no_user");
+    const bool java = flag(given.java_symbols, "java_symbols");
+    const uint32_t refresh = given.java_refresh_seconds != 0 ? given.java_refresh_seconds : 60;
+    if (refresh < 5 || refresh > 3600) invalid("java_refresh_seconds is 5 to 3600");
     auto made = std::make_unique<profcore_sampler>();
     made->names = !flag(given.no_symbols, "no_symbols");
 #if PROFCORE_HAVE_BPF
@@ -93,6 +100,8 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
     throw Error{Status::kUnsupported, "this library was built without BPF"};
 #endif
     made->event = made->sampler->stats().event;
+    if (java && made->names)
+      made->java = std::make_unique<JavaNames>(*made->sampler, made->symbolizer, refresh);
     *out = made.release();
   });
 }
@@ -102,11 +111,15 @@ void profcore_sampler_free(profcore_sampler *sampler) {
 }
 
 int32_t profcore_sampler_get_fd(const profcore_sampler *sampler) {
-  return sampler == nullptr ? -1 : sampler->sampler->fd();
+  if (sampler == nullptr) return -1;
+  return sampler->java ? sampler->java->fd() : sampler->sampler->fd();
 }
 
 profcore_status profcore_sampler_process(profcore_sampler *sampler, profcore_error **err) {
-  return guard(err, [&] { required(sampler, "sampler").sampler->process(); });
+  return guard(err, [&] {
+    required(sampler, "sampler").sampler->process();
+    if (sampler->java) sampler->java->process();
+  });
 }
 
 profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profile **out,
@@ -114,14 +127,17 @@ profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profi
   return guard(err, [&] {
     required(out, "out") = nullptr;
     sampler::Window window = required(sampler, "sampler").sampler->drain();
+    if (sampler->java) sampler->java->process();
     auto made = std::make_unique<profcore_profile>();
     made->profile = std::move(window.profile);
     if (sampler->names) {
       const int64_t began = thread_cpu_time();
-      SampledModules modules{window.origins};
+      SampledModules modules{window.origins, sampler->java.get()};
       sampler->symbolizer.symbolize(made->profile, modules, Context{});
+      if (sampler->java) sampler->java->after_symbolizing(made->profile, window.origins);
       sampler->sampler->charge(static_cast<uint64_t>(thread_cpu_time() - began));
     }
+    mark_omitted_frame_pointers(made->profile, window.origins);
     *out = made.release();
   });
 }
@@ -159,8 +175,26 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.frequency = now.frequency;
     info.times_lowered = now.times_lowered;
     std::copy(std::begin(now.stops), std::end(now.stops), info.stops);
+    if (sampler->java) {
+      const sampler::JavaMapStats &java = sampler->java->stats();
+      info.java_processes = java.processes + java.skipped;
+      info.java_maps_requested = java.requested;
+      info.java_maps_read = java.read;
+      info.java_maps_failed = java.failed + java.skipped;
+    }
     write_info(stats, info);
   });
+}
+
+profcore_status profcore_sampler_refresh_java(profcore_sampler *sampler, uint32_t timeout_ms,
+                                              profcore_error **err) {
+  return guard(err, [&] {
+    if (required(sampler, "sampler").java) sampler->java->refresh(int64_t{timeout_ms} * 1'000'000);
+  });
+}
+
+const char *profcore_sampler_get_java_reason(const profcore_sampler *sampler) {
+  return sampler == nullptr || !sampler->java ? "" : sampler->java->last_reason().c_str();
 }
 
 const char *profcore_sampler_get_event(const profcore_sampler *sampler) {

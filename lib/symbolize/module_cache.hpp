@@ -18,9 +18,16 @@ namespace profcore {
 struct PerfMapSlot {
   std::mutex mutex;
   PerfMapLog log;
+  bool is_taken = false; ///< read only when told: see Symbolizer::take_perf_map
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> bad_lines{0};
   uint64_t last_use = 0; ///< guarded by the cache
+
+  /// After a reading, under the lock.
+  void count() noexcept {
+    bytes.store(log.bytes(), std::memory_order_relaxed);
+    bad_lines.store(log.map().bad_lines(), std::memory_order_relaxed);
+  }
 };
 
 /// What the symbolizer keeps between calls. Its lock is held to find and to put, never while a file

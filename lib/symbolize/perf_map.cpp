@@ -141,6 +141,26 @@ bool PerfMapLog::same_before(int fd) const {
          std::memcmp(before, seam_.data(), seam_.size()) == 0;
 }
 
+PerfMapLog::Result PerfMapLog::replace(int fd, uint64_t max_bytes) {
+  PerfMapLog next;
+  next.most_bytes_ = std::min(max_bytes, kMostBytes);
+  const Result result = next.refresh(fd, max_bytes / 2);
+  if (result == Result::kDamaged) return result;
+  next.before_ = std::move(map_);
+  *this = std::move(next);
+  return Result::kReplaced;
+}
+
+const char *PerfMapLog::find(uint64_t address, uint64_t &symbol) const noexcept {
+  for (const PerfMap *map : {&map_, &before_}) {
+    const uint32_t found = map->find(address);
+    if (found == PerfMap::kNotFound) continue;
+    symbol = uint64_t{map == &before_} << 32 | found;
+    return map->name(found).data();
+  }
+  return nullptr;
+}
+
 PerfMapLog::Result PerfMapLog::refresh(int fd, uint64_t max_bytes) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return Result::kDamaged;
@@ -154,7 +174,9 @@ PerfMapLog::Result PerfMapLog::refresh(int fd, uint64_t max_bytes) {
   auto result = Result::kGrown;
   if (!same_file || size < offset_ || !same_before(fd)) {
     result = Result::kReplaced;
+    const uint64_t most = most_bytes_;
     *this = {};
+    most_bytes_ = most;
   }
   device_ = status.st_dev;
   inode_ = status.st_ino;
@@ -164,7 +186,7 @@ PerfMapLog::Result PerfMapLog::refresh(int fd, uint64_t max_bytes) {
   // Lines are taken in large parts, each making one table: small parts would be merged over and
   // over.
   std::string part;
-  const uint64_t end = std::min(size, kMostBytes);
+  const uint64_t end = std::min(size, most_bytes_);
   while (offset_ < end && !cut_) {
     if (bytes() > max_bytes) {
       cut_ = true;
@@ -186,7 +208,7 @@ PerfMapLog::Result PerfMapLog::refresh(int fd, uint64_t max_bytes) {
     offset_ += part.size();
     seam_ = part.size() > kSeam ? part.substr(part.size() - kSeam) : part;
   }
-  cut_ = cut_ || size > kMostBytes;
+  cut_ = cut_ || size > most_bytes_;
   return result;
 }
 

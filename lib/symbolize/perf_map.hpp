@@ -67,12 +67,19 @@ public:
 
   /// Reads what is new in the file. The descriptor stays the caller's.
   Result refresh(int fd, uint64_t max_bytes);
+  /// Reads a file that is written anew each time instead of growing, and holds only what there is
+  /// at that moment. What the one before it named and nothing has taken the place of stays named:
+  /// code that was sampled may have been thrown away since. `max_bytes` bounds the file, and what
+  /// is kept.
+  Result replace(int fd, uint64_t max_bytes);
 
+  /// The name of what is at the address; a null pointer without one. `symbol` tells names apart.
+  const char *find(uint64_t address, uint64_t &symbol) const noexcept;
   const PerfMap &map() const noexcept { return map_; }
   /// The file was larger than the bounds, and its end is missing.
   bool cut() const noexcept { return cut_; }
   bool loaded() const noexcept { return inode_ != 0; }
-  size_t bytes() const noexcept { return map_.bytes(); }
+  size_t bytes() const noexcept { return map_.bytes() + before_.bytes(); }
 
 private:
   static constexpr size_t kSeam = 32;
@@ -80,10 +87,12 @@ private:
   bool same_before(int fd) const;
 
   PerfMap map_;
+  PerfMap before_; ///< the last but one that `replace` read
   uint64_t device_ = 0;
   uint64_t inode_ = 0;
   uint64_t offset_ = 0; ///< all lines before are taken
   uint64_t size_ = 0;
+  uint64_t most_bytes_ = kMostBytes; ///< of the file
   int64_t modified_ns_ = 0;
   std::string seam_; ///< what was just before offset_, to tell a file written anew
   bool cut_ = false;

@@ -4,6 +4,7 @@
 #include "symbolize/symbolizer.hpp"
 
 #include "symbolize/demangle.hpp"
+#include "symbolize/java_name.hpp"
 #include "symbolize/module_cache.hpp"
 #include "symbolize/process_files.hpp"
 
@@ -302,32 +303,50 @@ private:
     const std::shared_ptr<PerfMapSlot> slot = owner_.cache_->perf_map_of(process);
     {
       const std::lock_guard lock{slot->mutex};
-      const PerfMapFile file =
-          open_perf_map(owner_.options_.proc_root, owner_.options_.host_tmp, process.pid,
-                        process.namespace_pid, process.start_time);
-      const OwnedDescriptor closed{file.fd};
+      auto problem = PerfMapProblem::kNone;
       auto result = PerfMapLog::Result::kUnchanged;
-      if (file.fd >= 0) result = slot->log.refresh(file.fd, owner_.options_.max_bytes);
-      slot->bytes.store(slot->log.bytes(), std::memory_order_relaxed);
-      slot->bad_lines.store(slot->log.map().bad_lines(), std::memory_order_relaxed);
+      if (!slot->is_taken) {
+        const PerfMapFile file =
+            open_perf_map(owner_.options_.proc_root, owner_.options_.host_tmp, process.pid,
+                          process.namespace_pid, process.start_time);
+        const OwnedDescriptor closed{file.fd};
+        problem = file.problem;
+        if (file.fd >= 0) result = slot->log.refresh(file.fd, owner_.options_.max_bytes);
+        slot->count();
+      }
       // A map read before serves on after its process is gone.
       if (!slot->log.loaded()) {
-        give_up(group, file.fd < 0 ? reason_of(file.problem) : UnnamedReason::kModuleDamaged);
+        give_up(group, problem != PerfMapProblem::kNone ? reason_of(problem)
+                                                        : UnnamedReason::kModuleDamaged);
       } else {
         const UnnamedReason missing = slot->log.cut() ? UnnamedReason::kOverBudget
                                       : result == PerfMapLog::Result::kDamaged
                                           ? UnnamedReason::kModuleDamaged
                                           : UnnamedReason::kNotCovered;
         for (const Pending &pending : group) {
-          const uint32_t symbol = slot->log.map().find(pending.address);
-          if (symbol == PerfMap::kNotFound)
+          uint64_t symbol = 0;
+          const char *raw = slot->log.find(pending.address, symbol);
+          if (raw == nullptr)
             give_up(pending, missing);
           else
-            name(pending, symbol, slot->log.map().name(symbol));
+            jit_name(pending, symbol, raw);
         }
       }
     }
     owner_.cache_->trim(owner_.kernel_.bytes());
+  }
+
+  void jit_name(const Pending &pending, uint64_t symbol, std::string_view raw) {
+    if (symbol != last_symbol_) {
+      last_kind_ = java_frame_kind(raw);
+      if (last_kind_ == FrameKind::kJavaCompiled && owner_.options_.demangle) {
+        last_function_ = function_of(raw, java_method_name(raw, shown_) ? shown_ : raw);
+        last_symbol_ = symbol;
+      }
+    }
+    name(pending, symbol, raw);
+    if (last_kind_ != FrameKind::kUser)
+      profile_.mutable_locations()[pending.location].kind = last_kind_;
   }
 
   Symbolizer &owner_;
@@ -337,6 +356,7 @@ private:
   std::vector<Pending> pending_;
   uint64_t last_symbol_ = kNone;
   FunctionId last_function_ = 0;
+  FrameKind last_kind_ = FrameKind::kUser; ///< of the last symbol of a perf map
   std::string shown_;
   std::vector<SourceLine> source_lines_;
   std::vector<Line> lines_;
@@ -352,6 +372,32 @@ Symbolizer::~Symbolizer() = default;
 
 void Symbolizer::symbolize(Profile &profile, ModuleProvider &provider, const Context &context) {
   Batch{*this, profile, provider, context}.run();
+}
+
+bool Symbolizer::take_perf_map(const ProcessView &process, uint64_t max_bytes) {
+  const std::shared_ptr<PerfMapSlot> slot = cache_->perf_map_of(process);
+  bool was_read = false;
+  {
+    const std::lock_guard lock{slot->mutex};
+    const PerfMapFile file = open_perf_map(options_.proc_root, options_.host_tmp, process.pid,
+                                           process.namespace_pid, process.start_time);
+    const OwnedDescriptor closed{file.fd};
+    was_read =
+        file.fd >= 0 && slot->log.replace(file.fd, std::min(max_bytes, options_.max_bytes)) !=
+                            PerfMapLog::Result::kDamaged;
+    slot->is_taken = slot->is_taken || was_read;
+    slot->count();
+  }
+  cache_->trim(kernel_.bytes());
+  return was_read;
+}
+
+bool Symbolizer::has_names(const ProcessView &process, std::span<const uint64_t> addresses) {
+  const std::shared_ptr<PerfMapSlot> slot = cache_->perf_map_of(process);
+  const std::lock_guard lock{slot->mutex};
+  uint64_t symbol = 0;
+  return std::all_of(addresses.begin(), addresses.end(),
+                     [&](uint64_t address) { return slot->log.find(address, symbol) != nullptr; });
 }
 
 SymbolizerStats Symbolizer::stats() const {

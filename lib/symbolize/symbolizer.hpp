@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace profcore {
@@ -75,6 +76,14 @@ public:
   /// they are (return addresses already point into their call).
   /// A profile may be given to one thread at a time, the symbolizer to any number.
   void symbolize(Profile &profile, ModuleProvider &provider, const Context &context);
+
+  /// Reads the perf map of a process whose map is written anew each time (a JVM's, on request), now
+  /// that it is whole; from now on it is read only here, not as others write it. False when there
+  /// is none that can be read.
+  bool take_perf_map(const ProcessView &process, uint64_t max_bytes);
+
+  /// Whether the perf map of a process, as far as it was read, names all of these.
+  bool has_names(const ProcessView &process, std::span<const uint64_t> addresses);
 
   SymbolizerStats stats() const;
   /// Forgets everything that was read.

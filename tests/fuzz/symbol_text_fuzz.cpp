@@ -2,6 +2,7 @@
 // chooses; a text that comes in two parts must read as it does in one.
 #include "base/error.hpp"
 #include "symbolize/demangle.hpp"
+#include "symbolize/java_name.hpp"
 #include "symbolize/kernel_symbols.hpp"
 #include "symbolize/perf_map.hpp"
 
@@ -75,6 +76,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       break;
     default: {
       std::string output;
+      if (java_method_name(text, output) != (java_frame_kind(text) == FrameKind::kJavaCompiled))
+        std::abort();
       if (demangle(text, output) && output.size() > kLongestDemangled) std::abort();
     }
     }

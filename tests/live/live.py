@@ -414,6 +414,141 @@ def java_interpreted(live):
     whole(java(live, "-Xint"), 0.97)
 
 
+# The methods stay apart, so that their shares are known.
+APART = ("-XX:CompileCommand=quiet", "-XX:CompileCommand=dontinline,Split.*")
+FRAMES = "-XX:+PreserveFramePointer"
+
+
+class Jvm:
+    """Split.java in a JVM: Split.heavy does three parts of the work of four, Split.light one."""
+
+    def __init__(self, live, *flags, before=(), rounds=10**9, folder=None):
+        self.live = live
+        self.folder = folder or live.folder
+        if not (live.folder / "Split.class").exists():
+            subprocess.run([needs("javac"), "-d", live.folder, PROGRAMS / "Split.java"], check=True)
+        live.folder.chmod(0o755)
+        self.words = [*before, needs("java"), *flags, *APART, "-cp", self.folder, "Split", str(rounds)]
+        self.out = live.folder / "java.txt"
+
+    def __enter__(self):
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen(self.words, stdout=out, stderr=out)
+        for _ in range(600):
+            if "ready" in self.output():
+                return self
+            expect(self.process.poll() is None, f"java ended: {self.output()}")
+            time.sleep(0.1)
+        raise Failure(f"java does not start: {self.output()}")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def output(self):
+        return self.out.read_text(errors="replace")
+
+    def untouched(self, temporary="/tmp"):
+        """Nothing of asking is left, and nothing was printed in the JVM."""
+        left = [f for f in os.listdir(temporary) if re.fullmatch(rf"\.attach_pid{self.process.pid}|perf-{self.process.pid}\.map", f)]
+        expect(not left, f"left in {temporary}: {left}")
+        expect("thread dump" not in self.output(), "the JVM printed a thread dump")
+
+
+def split(stacks, frequency=599, least=0.95, within=0.0):
+    """Shares of Split.heavy and Split.light of all the work: what is known of them, within three sigma and `within`."""
+    def share(name):
+        return sum(v for s, v in stacks.items() if f"Split.{name}" in s.split(";"))
+
+    heavy, light = share("heavy"), share("light")
+    work = sum(v for s, v in stacks.items() if "jni_CallStaticVoidMethod" in s)  # of main
+    expect(work > 0 and heavy + light > least * work, f"only {heavy + light} of {work} named: {sorted(stacks)[:3]}")
+    samples = (heavy + light) * frequency / 1e9
+    within = max(within, 3 * (0.75 * 0.25 / samples) ** 0.5)
+    print(f"heavy {heavy / (heavy + light):.3f} +- {within:.3f}, named {(heavy + light) / work:.3f}")
+    expect(abs(heavy / (heavy + light) - 0.75) < within, f"heavy {heavy}, light {light}")
+
+
+def java_names(live):
+    """Methods of a JVM that nobody asked before, and that knows nothing of profilers."""
+    with Jvm(live, FRAMES) as jvm:
+        expect(not os.path.exists(f"/tmp/.java_pid{jvm.process.pid}"), "somebody has attached before")
+        stats, stacks = live.record("-p", jvm.process.pid, "-d", 4, "-F", 997)
+        split(stacks, 997, within=0.03)
+        whole(stats, 0.97)
+        unnamed = sum(v for s, v in stacks.items() if "perf-" in s)
+        expect(unnamed < 0.02 * sum(stacks.values()), f"{unnamed} of {sum(stacks.values())} unnamed")
+        jvm.untouched()
+        asked = int(re.search(r"names asked for (\d+)", stats["text"]).group(1))
+        expect(1 <= asked <= 4, f"asked {asked} times in four seconds")
+
+
+def java_command(live):
+    """A JVM from its start to its end: there is nobody to ask at the end."""
+    jvm = Jvm(live, FRAMES, rounds=8000)
+    _, stacks = live.record("-F", 599, command=jvm.words)
+    split(stacks, least=0.7, within=0.06)  # at first it is interpreted; what was compiled last has no names
+
+
+def java_container(live):
+    """Another pid, another /tmp."""
+    if os.geteuid() != 0:
+        raise Skip("only root makes namespaces here")
+    script = 'mount -t tmpfs none /tmp && exec "$@"'
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))  # not below the /tmp that it does not see
+    folder.chmod(0o755)
+    try:
+        subprocess.run([needs("javac"), "-d", folder, PROGRAMS / "Split.java"], check=True)
+        before = ("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", script, "sh")
+        with Jvm(live, FRAMES, before=before, folder=folder) as jvm:
+            children = Path(f"/proc/{jvm.process.pid}/task/{jvm.process.pid}/children").read_text().split()
+            inner = Path(f"/proc/{children[0]}/root/tmp")
+            _, stacks = live.record("-p", children[0], "-d", 2, "-F", 599)
+            split(stacks)
+            expect(not [f for f in os.listdir(inner) if f.startswith((".attach", "perf-"))], f"left: {os.listdir(inner)}")
+            jvm.untouched()
+    finally:
+        shutil.rmtree(folder)
+
+
+def java_other_user(live):
+    """Another user's, in a user namespace that knows nothing of ours, too."""
+    if os.geteuid() != 0:
+        raise Skip("only root is everybody")
+    other = ("setpriv", "--reuid", "4321", "--regid", "4321", "--clear-groups")
+    for before in (other, (*other, "unshare", "--user", "--map-root-user")):
+        with Jvm(live, FRAMES, before=before) as jvm:
+            _, stacks = live.record("-p", jvm.process.pid, "-d", 2, "-F", 599)
+            split(stacks)
+            jvm.untouched()
+
+
+def java_disabled(live):
+    """Who does not want it is left alone, and the reason is told."""
+    with Jvm(live, FRAMES, "-XX:+DisableAttachMechanism") as jvm:
+        stats, stacks = live.record("-p", jvm.process.pid, "-d", 1)
+        expect("DisableAttachMechanism" in stats["text"], f"no reason: {stats['text']}")
+        expect(not any("Split" in s for s in stacks), "there are names")
+        expect(not os.path.exists(f"/tmp/.java_pid{jvm.process.pid}"), "it listens")
+        jvm.untouched()
+        stats, _ = live.record("-p", jvm.process.pid, "-d", 1, "--no-java-attach")
+        expect("Java" not in stats["text"], f"it was asked: {stats['text']}")
+
+
+def java_default_flags(live):
+    """Compiled code without frame pointers: callers are missing, and every such stack says so."""
+    with Jvm(live) as jvm:
+        live.record("-p", jvm.process.pid, "-d", 2, "-F", 599)
+        out = live.folder / "out.pb.gz"
+        everything = sum(live.stacks(out, "--focus", r"^Split\.").values())
+        marked = sum(live.stacks(out, "--focus", r"^Split\.", "--tagfocus", "incomplete=.").values())
+        expect(everything > 0 and marked == everything, f"{marked} of {everything} marked")
+    with Jvm(live, FRAMES) as jvm:
+        live.record("-p", jvm.process.pid, "-d", 1, "-F", 599)
+        marked = live.stacks(live.folder / "out.pb.gz", "--tagfocus", "incomplete=compiled Java")
+        expect(not marked, f"marked, although frame pointers are kept: {marked}")
+
+
 def node(live):
     script = ("const end = Date.now() + 3000; let s = 0;"
               "function leaf() { for (let i = 0; i < 1e5; i++) s += i % 7; }"
@@ -462,7 +597,8 @@ def python_perf(live):
 CASES = {f.__name__: f for f in (
     shares, cpu_budget, in_signal, whole_host, name_rule, cgroup, pid_namespace, many, lost_news, nothing_left,
     deepflow, total,
-    go, java_frame_pointers, java_interpreted, node, python, python_perf)}
+    go, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,
+    java_default_flags, node, python, python_perf)}
 
 
 def main():

@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
+#include "sources/sampler/jvm_process.hpp"
 #include "sources/sampler/pid_namespace.hpp"
 #include "sources/sampler/rate_control.hpp"
 #include "sources/sampler/side_band.hpp"
@@ -41,7 +42,9 @@
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace profcore::sampler {
 namespace {
@@ -107,6 +110,7 @@ public:
   void stop() override;
   Stats stats() const override;
   void charge(uint64_t nanoseconds) override { stats_.own_cpu_nanoseconds += nanoseconds; }
+  std::vector<JavaCode> take_java() override;
 
 private:
   void load();
@@ -130,6 +134,7 @@ private:
   void watch_cost();
   uint64_t read_counter(uint32_t counter) const;
   void age_files();
+  void find_java();
   void read_counts(uint32_t window, WindowBuilder &builder);
   std::vector<uint64_t> read_counters() const;
   static int take_stack(void *self, void *data, size_t size);
@@ -161,6 +166,10 @@ private:
   uint64_t last_gone_ = since_boot();
   uint64_t lost_records_seen_ = 0;
   StackStore stacks_[2];
+  using CodeByProcess = std::unordered_map<int32_t, std::vector<uint64_t>>;
+  CodeByProcess code_of_no_file_; ///< since it was looked through
+  CodeByProcess java_;            ///< of JVMs, since take_java
+  std::vector<uint64_t> found_;
   uint32_t window_ = 0;
   int cpus_ = 0;
   int64_t window_start_ = 0; ///< since 1970
@@ -323,7 +332,16 @@ int BpfSampler::take_stack(void *given, void *data, size_t size) {
   const auto *stack = static_cast<const sampler_stack *>(data);
   if (size < SAMPLER_STACK_HEAD) return 0;
   try {
-    self->stacks_[stack->window & 1].add(*stack, size);
+    if (!self->stacks_[stack->window & 1].add(*stack, size)) return 0;
+    self->found_.clear();
+    add_code_of_no_file(*stack, JavaCode::kMost, self->found_);
+    if (!self->found_.empty()) {
+      std::vector<uint64_t> &all = self->code_of_no_file_[static_cast<int32_t>(stack->tgid)];
+      const size_t room = JavaCode::kMost - all.size();
+      all.insert(all.end(), self->found_.begin(),
+                 self->found_.begin() +
+                     static_cast<ptrdiff_t>(std::min(room, self->found_.size())));
+    }
   } catch (const std::bad_alloc &) {
     return -ENOMEM;
   }
@@ -504,6 +522,7 @@ void BpfSampler::keep_up() {
   if (processes_.has_many_exited()) forget_exited(); // nobody drains
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
+  find_java();
   prepare_modules(INT64_C(20000000));
   bool come = applied.records != 0 || applied.has_more;
   if (!come && !watches_rings_) {
@@ -556,6 +575,34 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
 void BpfSampler::age_files() {
   files_.age(processes_.mapped_modules(true));
   slots_->retry(processes_.mapped_modules(false));
+}
+
+/// Looks at each JVM once, as soon as code of no file is seen in it: at the end of the window it
+/// may have gone.
+void BpfSampler::find_java() {
+  for (auto &[pid, addresses] : std::exchange(code_of_no_file_, {})) {
+    Process *process = processes_.find(pid);
+    if (process == nullptr ||
+        std::none_of(process->mappings.begin(), process->mappings.end(), [&](const Mapping &at) {
+          return at.module < files_.size() && is_jvm_library(files_[at.module].path);
+        }))
+      continue;
+    std::vector<uint64_t> &all = java_[pid];
+    const size_t room = JavaCode::kMost - all.size();
+    all.insert(all.end(), addresses.begin(),
+               addresses.begin() + static_cast<ptrdiff_t>(std::min(room, addresses.size())));
+    if (process->is_known_jvm || process->has_exited) continue;
+    const JvmProcess jvm = inspect_jvm("/proc", pid);
+    process->is_known_jvm = jvm.is_started;
+    process->omits_frame_pointers = jvm.omits_frame_pointers;
+  }
+}
+
+std::vector<JavaCode> BpfSampler::take_java() {
+  std::vector<JavaCode> taken;
+  for (auto &[pid, addresses] : std::exchange(java_, {}))
+    taken.push_back({pid, std::move(addresses)});
+  return taken;
 }
 
 Window BpfSampler::drain() {

@@ -272,6 +272,7 @@ Process *ProcessTable::scan(int32_t pid) {
   if (kept.pid == pid) {
     if (is_same_start(SAMPLER_STARTED(kept.start_time), SAMPLER_STARTED(process.start_time))) {
       process.start_time = kept.start_time;
+      process.omits_frame_pointers = kept.omits_frame_pointers; // until it is looked at again
     } else {
       former_.push_back(std::move(kept));
       recycled_.push_back(pid);
@@ -389,6 +390,7 @@ void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
   process->threads = 1;
   process->mappings.clear();
   process->has_container = false; // runtimes move a process between its fork and its exec
+  process->is_known_jvm = process->omits_frame_pointers = false;
   changed(*process);
 }
 

@@ -39,9 +39,11 @@ struct Process {
   uint32_t threads = 1;
   bool first_has_exited = false; ///< the thread that has the process's id
   bool has_exited = false;
-  bool is_changed = true;     ///< the kernel's copy is older
-  bool has_container = false; ///< it was asked for
-  int8_t is_target = -1;      ///< 0 or 1 when it is known whether a rule chooses it
+  bool is_changed = true;            ///< the kernel's copy is older
+  bool has_container = false;        ///< it was asked for
+  int8_t is_target = -1;             ///< 0 or 1 when it is known whether a rule chooses it
+  bool is_known_jvm = false;         ///< looked at, see jvm_process.hpp
+  bool omits_frame_pointers = false; ///< a JVM with the default flags: see JvmProcess
 };
 
 /// Which processes there are and what they have mapped: first what /proc says, then what the

@@ -63,6 +63,14 @@ struct ModuleOrigin {
   int32_t pid = 0; ///< of modules that stand for one process's JIT code
   int32_t namespace_pid = 0;
   uint64_t start_time = 0;
+  bool omits_frame_pointers = false; ///< code of a JVM through which walking misses frames
+};
+
+/// Where a JVM ran code of no file; some of it, when there is much.
+struct JavaCode {
+  static constexpr size_t kMost = 512;
+  int32_t pid = 0;
+  std::vector<uint64_t> addresses;
 };
 
 struct Window {
@@ -86,6 +94,8 @@ public:
   virtual Stats stats() const = 0;
   /// CPU time that was spent for this sampler by others: naming what was drained.
   virtual void charge(uint64_t nanoseconds) { (void)nanoseconds; }
+  /// JVMs in whose stacks code of no file was seen since the last call.
+  virtual std::vector<JavaCode> take_java() { return {}; }
 };
 
 /// By BPF, for root or CAP_BPF and CAP_PERFMON. Throws Error with what is missing.

@@ -45,6 +45,12 @@ std::string_view stop_text(uint8_t stop) {
 
 } // namespace
 
+void add_code_of_no_file(const sampler_stack &stack, size_t most,
+                         std::vector<uint64_t> &addresses) {
+  for (size_t i = 0; i < stack.user_frames && addresses.size() < most; ++i)
+    if ((stack.frames[i] & SAMPLER_FRAME_IN_MODULE) == 0) addresses.push_back(stack.frames[i]);
+}
+
 bool StackStore::add(const sampler_stack &stack, size_t size) {
   const size_t frames = size_t{stack.user_frames} + stack.kernel_frames;
   if (size < SAMPLER_STACK_HEAD || frames > 2 * SAMPLER_MAX_FRAMES ||
@@ -122,7 +128,10 @@ ModuleId WindowBuilder::jit_module_of(const Owner &owner) {
   ModuleOrigin origin;
   origin.pid = pid;
   origin.namespace_pid = namespace_pid_of(pid);
-  if (owner.process != nullptr) origin.start_time = owner.process->start_time;
+  if (owner.process != nullptr) {
+    origin.start_time = owner.process->start_time;
+    origin.omits_frame_pointers = owner.process->omits_frame_pointers;
+  }
   Module module;
   origin.path = fmt::format("/tmp/perf-{}.map", origin.namespace_pid);
   module.path = window_.profile.intern(origin.path);

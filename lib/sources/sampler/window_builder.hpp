@@ -12,6 +12,10 @@
 
 namespace profcore::sampler {
 
+/// Adds the user frames outside of all files' mappings, up to `most` in all. The stack was taken by
+/// a StackStore.
+void add_code_of_no_file(const sampler_stack &stack, size_t most, std::vector<uint64_t> &addresses);
+
 /// The stacks that arrived for one window, by hash.
 class StackStore {
 public:

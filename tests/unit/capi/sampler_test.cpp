@@ -77,6 +77,15 @@ TEST_CASE("a sampler refuses what it cannot do") {
   options.cpu_budget = std::numeric_limits<double>::infinity();
   CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   options.cpu_budget = 0;
+  options.java_symbols = 2;
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.java_symbols = 1;
+  options.java_refresh_seconds = 4;
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.java_refresh_seconds = 3601;
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.java_refresh_seconds = 0;
+  options.java_symbols = 0;
   options.pid_count = 1;
   CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   CHECK(profcore_sampler_start(&options, nullptr, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
@@ -88,6 +97,8 @@ TEST_CASE("a sampler refuses what it cannot do") {
   CHECK(profcore_sampler_get_stats(nullptr, &stats, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   CHECK(profcore_sampler_get_fd(nullptr) == -1);
   CHECK(std::string{profcore_sampler_get_event(nullptr)}.empty());
+  CHECK(profcore_sampler_refresh_java(nullptr, 1, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  CHECK(std::string{profcore_sampler_get_java_reason(nullptr)}.empty());
   profcore_sampler_free(nullptr);
 }
 
@@ -97,6 +108,7 @@ TEST_CASE("this process is sampled, window by window") {
   options.pids = &self;
   options.pid_count = 1;
   options.frequency = 997;
+  options.java_symbols = 1; // nothing here is a JVM: nothing is asked, nothing waited for
   profcore_sampler *sampler = start(options);
   if (sampler == nullptr) return;
   CHECK(std::string{profcore_sampler_get_event(sampler)}.empty() == false);
@@ -112,6 +124,9 @@ TEST_CASE("this process is sampled, window by window") {
     if (window == 2) {
       CHECK(profcore_sampler_stop(sampler, nullptr) == PROFCORE_OK);
       CHECK(profcore_sampler_stop(sampler, nullptr) == PROFCORE_OK);
+      const Clock::time_point before = Clock::now();
+      CHECK(profcore_sampler_refresh_java(sampler, 5000, nullptr) == PROFCORE_OK);
+      CHECK(Clock::now() - before < std::chrono::seconds{2});
     }
     profcore_profile *handle = nullptr;
     REQUIRE(profcore_sampler_drain(sampler, &handle, nullptr) == PROFCORE_OK);
@@ -131,6 +146,8 @@ TEST_CASE("this process is sampled, window by window") {
   CHECK(stats.frequency > 0);
   CHECK(stats.frequency <= 997);
   CHECK(stats.outside == 0);
+  CHECK(stats.java_maps_requested == 0);
+  CHECK(std::string{profcore_sampler_get_java_reason(sampler)}.empty());
   CHECK(stats.complete + 3 >= stats.taken - stats.without_user);
   profcore_sampler_free(sampler);
 }

@@ -118,6 +118,46 @@ TEST_CASE("a log is read as it grows, and anew when it is another") {
   CHECK(at(log.map(), 0x4001) == "last line without its end");
 }
 
+TEST_CASE("a map written anew is taken as a whole, and what it dropped stays for one more") {
+  const test::TemporaryFolder folder;
+  const auto name = [](const PerfMapLog &log, uint64_t address) {
+    uint64_t symbol = 0;
+    const char *found = log.find(address, symbol);
+    return std::string{found == nullptr ? "-" : found};
+  };
+  const std::string tail = "9000 10 the same last line, to look like a log that has grown\n";
+  folder.write("perf.map", "1000 10 gone\n2000 10 old\n" + tail);
+  PerfMapLog log;
+  const Open file{folder.file("perf.map")};
+  CHECK(log.replace(file.fd, 1 << 20) == PerfMapLog::Result::kReplaced);
+  CHECK(name(log, 0x1000) == "gone");
+  // HotSpot truncates and writes: the same inode, and here even the same bytes where the old file
+  // ended.
+  folder.write("perf.map", "3000 10 young\n2000 10 new\n" + tail + "4000 10 more\n");
+  CHECK(log.replace(file.fd, 1 << 20) == PerfMapLog::Result::kReplaced);
+  CHECK(name(log, 0x2008) == "new");
+  CHECK(name(log, 0x3000) == "young");
+  CHECK(name(log, 0x4000) == "more");
+  CHECK(name(log, 0x1000) == "gone"); // sampled before it was thrown away
+  CHECK(log.map().lines() == 4);
+  uint64_t before = 0;
+  uint64_t now = 0;
+  log.find(0x1000, before);
+  log.find(0x3000, now);
+  CHECK(before != now);
+  folder.write("perf.map", "2000 10 newest\n");
+  log.replace(file.fd, 1 << 20);
+  CHECK(name(log, 0x3000) == "young");
+  CHECK(name(log, 0x1000) == "-");
+  REQUIRE(::truncate(folder.file("perf.map").c_str(), off_t{1} << 40) == 0); // nothing but zeros
+  CHECK(log.replace(file.fd, 1 << 20) == PerfMapLog::Result::kReplaced);
+  CHECK(log.cut());
+  CHECK(log.bytes() < 1 << 20);
+  CHECK(name(log, 0x2000) == "newest");
+  CHECK(log.replace(-1, 1 << 20) == PerfMapLog::Result::kDamaged);
+  CHECK(name(log, 0x2000) == "newest");
+}
+
 TEST_CASE("a log past its budget is cut, and says so") {
   const test::TemporaryFolder folder;
   std::string text;

@@ -322,7 +322,7 @@ TEST_CASE("code made at run time is named by the process's map, also after its e
     return name != "-" ? name : std::to_string(static_cast<int>(recording.reason(location)));
   };
   const auto number = [](UnnamedReason reason) { return std::to_string(static_cast<int>(reason)); };
-  CHECK(look_up(99, 0x7050) == "Lcom/example/Main;::run");
+  CHECK(look_up(99, 0x7050) == "com.example.Main.run");
   CHECK(look_up(99, 0x7100) == "foo::bar(int)");
   CHECK(look_up(99, 0x7200) == number(UnnamedReason::kNotCovered));
   CHECK(symbolizer.stats().bad_lines == 1);
@@ -341,6 +341,61 @@ TEST_CASE("code made at run time is named by the process's map, also after its e
   const LocationId location = recording.at(module, 0x1);
   symbolizer.symbolize(recording.profile, recording.provider, {});
   CHECK(recording.reason(location) == UnnamedReason::kNoPerfMap);
+}
+
+TEST_CASE("a JVM's map is read when it is told to be whole, and not as it is written") {
+  const TemporaryFolder folder;
+  const std::string user = std::to_string(::geteuid());
+  folder.write("proc/50/stat", "50 (java) S 1 1 1 0 -1 0 1 0 0 0 0 0 0 0 20 0 1 0 99 1 1\n");
+  folder.write("proc/50/status",
+               "Uid:\t" + user + "\t" + user + "\t" + user + "\t" + user + "\nNSpid:\t50\t3\n");
+  const std::string map = "proc/50/root/tmp/perf-3.map";
+  SymbolizerOptions options;
+  options.proc_root = folder.file("proc");
+  options.host_tmp = folder.file("tmp");
+  Symbolizer symbolizer{options};
+  const ProcessView process{50, 3, 99};
+  struct Found {
+    std::string name;
+    std::string raw;
+    FrameKind kind;
+  };
+  const auto look_up = [&](uint64_t address) {
+    Recording recording;
+    const ModuleId module = recording.module("/tmp/perf-3.map", 0, 0);
+    recording.provider.processes[module] = process;
+    const LocationId location = recording.at(module, address);
+    symbolizer.symbolize(recording.profile, recording.provider, {});
+    Found found{recording.name(location), {}, recording.profile.locations()[location].kind};
+    for (const Line &line : recording.profile.lines_of(location))
+      found.raw = recording.profile.text(recording.profile.functions()[line.function].system_name);
+    return found;
+  };
+  CHECK(!symbolizer.take_perf_map(process, 1 << 20)); // there is none
+  CHECK(look_up(0x7050).name == "-");
+  folder.write(map, "7000 100 void com.example.Main.run(int)\n7100 100 Interpreter\n"
+                    "7200 10 StubRoutines (1)\n");
+  CHECK(symbolizer.take_perf_map(process, 1 << 20));
+  CHECK(look_up(0x7050).name == "com.example.Main.run");
+  CHECK(look_up(0x7050).raw == "void com.example.Main.run(int)");
+  CHECK(look_up(0x7050).kind == FrameKind::kJavaCompiled);
+  CHECK(look_up(0x7150).name == "Interpreter");
+  CHECK(look_up(0x7150).kind == FrameKind::kJavaInterpreted);
+  CHECK(look_up(0x7200).name == "StubRoutines (1)");
+  CHECK(look_up(0x7200).kind == FrameKind::kUser);
+  const uint64_t named[] = {0x7050, 0x7200};
+  const uint64_t unnamed[] = {0x7050, 0x7300};
+  CHECK(symbolizer.has_names(process, named));
+  CHECK(!symbolizer.has_names(process, unnamed));
+  CHECK(!symbolizer.has_names({50, 3, 98}, named));
+  folder.write(map, "7000 1"); // half written
+  CHECK(look_up(0x7050).name == "com.example.Main.run");
+  std::filesystem::remove(folder.file(map));
+  CHECK(look_up(0x7050).name == "com.example.Main.run");
+  CHECK(!symbolizer.take_perf_map(process, 1 << 20));
+  CHECK(!symbolizer.take_perf_map({50, 3, 98}, 1 << 20)); // another process
+  CHECK(look_up(0x7050).name == "com.example.Main.run");
+  CHECK(symbolizer.stats().bytes > 0);
 }
 
 TEST_CASE("lines of a better source come before symbols, and symbols where it has none") {
