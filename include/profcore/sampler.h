@@ -74,7 +74,9 @@ typedef struct profcore_sampler_stats {
   uint64_t times_lowered; /**< that the frequency was, for the CPU budget */
   uint64_t outside; /**< of those taken: samples of tasks outside the caller's pid namespace, all
                        together as process "outside this pid namespace" */
-  uint64_t reserved[4];
+  uint64_t evicted_files; /**< files whose unwind rows made room for those of others */
+  uint64_t rescans;       /**< processes read from /proc again, after news that were lost or late */
+  uint64_t reserved[2];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */

@@ -158,6 +158,8 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.outside = now.outside;
     info.frequency = now.frequency;
     info.times_lowered = now.times_lowered;
+    info.evicted_files = now.evicted_files;
+    info.rescans = now.rescans;
     std::copy(std::begin(now.stops), std::end(now.stops), info.stops);
     write_info(stats, info);
   });
