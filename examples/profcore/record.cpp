@@ -120,21 +120,22 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
       "lost             {} (no room {}, stack lost {})\n"
       "complete         {} of {} user stacks ({:.1f} %)\n"
       "unregistered     {}\n"
-      "news lost        {}\n"
+      "news lost        {}; {} processes read again\n"
       "in the kernel    {:.3f} ms, {:.1f} us a sample\n"
       "own CPU time     {:.3f} ms\n"
       "frequency        {} Hz, lowered {} times\n"
-      "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without\n"
+      "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without, {} made room\n"
       "processes        {}, files {}\n",
       sampler.event(), stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks,
       stats.lost_counts, stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
       with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
-      stats.unregistered, stats.lost_records, static_cast<double>(stats.bpf_ns) / 1e6,
+      stats.unregistered, stats.lost_records, stats.rescans,
+      static_cast<double>(stats.bpf_ns) / 1e6,
       stats.taken > 0 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
                       : 0,
       static_cast<double>(stats.own_cpu_ns) / 1e6, stats.frequency, stats.times_lowered, stats.rows,
       stats.modules - stats.files_without_rows, static_cast<double>(stats.row_bytes) / 1e6,
-      stats.files_without_rows, stats.processes, stats.modules);
+      stats.files_without_rows, stats.evicted_files, stats.processes, stats.modules);
   for (size_t i = 0; i < kStops.size(); ++i)
     if (stats.stops[i] != 0) fmt::print(stderr, "  {:<28} {}\n", kStops[i], stats.stops[i]);
   if (stats.java_processes != 0)

@@ -88,6 +88,8 @@ typedef struct profcore_sampler_stats {
   uint64_t java_maps_requested; /**< times that one was asked for names */
   uint64_t java_maps_read;
   uint64_t java_maps_failed; /**< see profcore_sampler_get_java_reason */
+  uint64_t evicted_files; /**< files whose unwind rows made room for those of others */
+  uint64_t rescans;       /**< processes read from /proc again, after news that were lost or late */
   uint64_t reserved[8];
 } profcore_sampler_stats;
 

@@ -15,7 +15,7 @@ using namespace profcore;
 using namespace profcore::capi;
 
 static_assert(sizeof(profcore_sampler_options) == size_t{21} * 8 &&
-                  sizeof(profcore_sampler_stats) == size_t{50} * 8 &&
+                  sizeof(profcore_sampler_stats) == size_t{52} * 8 &&
                   sizeof(profcore_sampler_need) == size_t{66} * 8,
               "no implicit padding");
 
@@ -174,6 +174,8 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.outside = now.outside;
     info.frequency = now.frequency;
     info.times_lowered = now.times_lowered;
+    info.evicted_files = now.evicted_files;
+    info.rescans = now.rescans;
     std::copy(std::begin(now.stops), std::end(now.stops), info.stops);
     if (sampler->java) {
       const sampler::JavaMapStats &java = sampler->java->stats();

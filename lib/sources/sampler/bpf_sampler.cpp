@@ -421,6 +421,7 @@ bool BpfSampler::open_again(uint32_t module) {
 void BpfSampler::prepare_module(uint32_t number) {
   ModuleFile &module = files_[number];
   module.is_waiting = false;
+  if (!slots_->is_worth_preparing(number)) return;
   if (module.trampolines.stride != 0) {
     module.was_prepared = true;
     slots_->place(number, make_trampoline_rows(module.trampolines));
@@ -657,7 +658,7 @@ Stats BpfSampler::stats() const {
   stats_.rows = rows_->rows_used();
   stats_.processes = const_cast<ProcessTable &>(processes_).all().size();
   stats_.modules = files_.known();
-  stats_.evicted_rows = slots_->evicted();
+  stats_.evicted_files = slots_->evicted();
   stats_.cut_registrations = known_->cut() + processes_.cut_mappings();
   return stats_;
 }

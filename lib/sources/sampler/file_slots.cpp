@@ -77,6 +77,23 @@ bool FileSlots::make_room(const std::function<bool()> &enough) {
   return enough();
 }
 
+/// What is free, and what could be taken from files that nobody maps.
+uint64_t FileSlots::possible_room(const std::vector<bool> &mapped) const {
+  uint64_t room = rows_.free_slots();
+  for (const Slot &slot : slots_)
+    if (slot.module != ModuleFiles::kNone && (slot.module >= mapped.size() || !mapped[slot.module]))
+      for (const RowPool::Run &run : slot.runs) room += run.slots;
+  return room;
+}
+
+bool FileSlots::is_worth_preparing(uint32_t module) {
+  const ModuleFile &file = files_[module];
+  if (file.row_slots == 0 || file.slot == 0) return true;
+  if (file.placed_in != window_ && file.row_slots <= possible_room(mapped_())) return true;
+  without_room_.emplace_back(module, file.row_slots);
+  return false;
+}
+
 bool FileSlots::place(uint32_t module, const FileRows &rows) {
   const uint32_t number = slot_of(module);
   if (number == 0) return false;
@@ -85,7 +102,9 @@ bool FileSlots::place(uint32_t module, const FileRows &rows) {
   sampler_file file{};
   file.module = number_in_frames(module);
   bool placed = false;
-  const uint64_t wanted = rows.rows.size() + rows.end / 512 / 8;
+  const uint64_t wanted = rows.rows.size() + rows.rows.size() / 16;
+  files_[module].row_slots = static_cast<uint32_t>(wanted);
+  files_[module].placed_in = window_;
   if (!rows.rows.empty() &&
       !(placed = rows_.place(rows, file, slot.runs))) // in pieces, it may take more than it wants
     make_room([&] {
@@ -107,11 +126,9 @@ bool FileSlots::place(uint32_t module, const FileRows &rows) {
 }
 
 void FileSlots::retry(const std::vector<bool> &mapped) {
+  ++window_;
   const auto is_mapped = [&](uint32_t module) { return module < mapped.size() && mapped[module]; };
-  uint64_t room = rows_.free_slots();
-  for (const Slot &slot : slots_)
-    if (slot.module != ModuleFiles::kNone && !is_mapped(slot.module))
-      for (const RowPool::Run &run : slot.runs) room += run.slots;
+  uint64_t room = possible_room(mapped);
   std::erase_if(without_room_, [&](const auto &each) {
     const auto [module, wanted] = each;
     if (files_[module].slot == 0) return true;

@@ -30,6 +30,9 @@ public:
   void want(uint32_t module);
   /// Those to be prepared, oldest first.
   std::deque<uint32_t> &waiting() noexcept { return waiting_; }
+  /// Whether making a module's rows again may be of use: not when they did not fit and still would
+  /// not, nor twice in a window. If not, it is tried again when there may be room.
+  bool is_worth_preparing(uint32_t module);
   /// Makes the rows of a module known. False without room: it is tried again when there may be
   /// some.
   bool place(uint32_t module, const FileRows &rows);
@@ -47,6 +50,7 @@ private:
 
   uint32_t number_in_frames(uint32_t module) const;
   void clear(uint32_t slot);
+  uint64_t possible_room(const std::vector<bool> &mapped) const;
   /// Takes places from files that nobody maps, the oldest first, until it is `enough`.
   bool make_room(const std::function<bool()> &enough);
 
@@ -59,6 +63,7 @@ private:
   std::vector<std::pair<uint32_t, uint64_t>> without_room_; ///< module, slots it wants
   std::deque<uint32_t> waiting_;
   uint64_t evicted_ = 0;
+  uint32_t window_ = 1;
 };
 
 } // namespace profcore::sampler

@@ -82,6 +82,8 @@ struct ModuleFile {
   bool has_kernel_rows = false;
   uint8_t tries = 0;
   uint32_t slot = 0;        ///< in the kernel's table of files; 0: none
+  uint32_t row_slots = 0;   ///< what its rows took or want in the kernel; 0: not known
+  uint32_t placed_in = 0;   ///< the window in which that was tried last
   uint32_t last_mapped = 0; ///< when: counted by `age`
 };
 

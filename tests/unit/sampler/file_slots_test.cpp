@@ -114,3 +114,19 @@ TEST_CASE("a file without room that goes away is forgotten") {
   CHECK(world.slots.without_room() == 0);
   CHECK(world.files[module].slot == 0);
 }
+
+TEST_CASE("rows that do not fit are not made again and again") {
+  World world;
+  const uint32_t large = world.add(1);
+  REQUIRE(world.place(large, make_rows(400000)));
+  const uint32_t module = world.add(2);
+  CHECK(world.slots.is_worth_preparing(module)); // not known yet
+  CHECK_FALSE(world.place(module, make_rows(300000)));
+  CHECK_FALSE(world.slots.is_worth_preparing(module));
+  world.slots.retry(world.mapped);
+  CHECK_FALSE(world.slots.is_worth_preparing(module)); // another window, but no room
+  world.mapped[large] = false;
+  CHECK(world.slots.is_worth_preparing(module));
+  CHECK(world.place(module, make_rows(300000)));
+  CHECK_FALSE(world.slots.is_worth_preparing(module)); // twice in a window
+}
