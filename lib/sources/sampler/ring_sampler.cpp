@@ -113,6 +113,7 @@ public:
   Window drain() override;
   void stop() override;
   Stats stats() const override;
+  void charge(uint64_t nanoseconds) override { stats_.own_cpu_nanoseconds += nanoseconds; }
 
 private:
   void watch_rings();
@@ -165,6 +166,7 @@ RingSampler::RingSampler(const Options &options)
   for (const int32_t pid : options_.pids) {
     const Process *process = processes_.scan(pid);
     if (process == nullptr) refuse_process(pid);
+    if (!options_.user_stacks) continue;
     for (const Mapping &mapping : process->mappings) unwinder_.prepare(pid, mapping);
   }
   for (const int32_t pid : options_.pids) attach(pid);
