@@ -70,6 +70,7 @@ enum unwind_stop {
   UNWIND_DEPTH = 12,        /* set by callers: more frames than are kept */
   UNWIND_NO_PROCESS = 13,   /* set by callers: the process was not registered yet */
   UNWIND_OTHER = 14,        /* set by callers: kernel thread, no user registers ... */
+  UNWIND_CUT = 15,          /* set by callers: the stack goes on behind the copy that was made of it */
   UNWIND_STOP_COUNT = 16,
 };
 #define UNWIND_FIRST_INCOMPLETE UNWIND_NO_TABLE

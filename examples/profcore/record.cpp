@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <fmt/format.h>
+#include <numeric>
 #include <optional>
 #include <poll.h>
 #include <sys/resource.h>
@@ -26,10 +27,14 @@ constexpr std::array kOptions = {
     Option{"no-children", 0, "", "not what the processes start"},
     Option{"frequency", 'F', "HZ", "samples a second on every CPU, 1 to 1000 (99)"},
     Option{"cpu-budget", 0, "PCT",
-           "what sampling may cost, in percent of one CPU: sample more rarely if it costs more; "
+           "what sampling by BPF may cost, in percent of one CPU: sample more rarely if it costs "
+           "more; "
            "0: anything (the default with -F, else 1)"},
     Option{"duration", 'd', "SEC",
            "stop after so many seconds; default: at Ctrl-C or the command's end"},
+    Option{"backend", 0, "NAME",
+           "auto, bpf, or perf: without privileges, own processes, user mode (auto)"},
+    Option{"stack-size", 0, "BYTES", "with perf: of each stack that is copied, to 65528"},
     Option{"per-thread", 0, "", "tell threads apart, by the labels thread and tid"},
     Option{"per-cpu", 0, "", "tell CPUs apart, by the label cpu"},
     Option{"no-kernel", 0, "", "no kernel frames"},
@@ -64,12 +69,33 @@ bool looks_at_frames(const Arguments &arguments) {
                      [&](const char *name) { return arguments.has(name); });
 }
 
+profcore_sampler_backend backend_of(const Arguments &arguments) {
+  const std::string name = arguments.get("backend");
+  if (name.empty() || name == "auto") return PROFCORE_SAMPLER_BACKEND_AUTO;
+  if (name == "bpf") return PROFCORE_SAMPLER_BACKEND_BPF;
+  if (name == "perf") return PROFCORE_SAMPLER_BACKEND_PERF;
+  throw UsageError{fmt::format("--backend is auto, bpf or perf, not '{}'", name)};
+}
+
+const char *name_of(profcore_sampler_backend backend) {
+  return backend == PROFCORE_SAMPLER_BACKEND_BPF ? "BPF" : "perf ring";
+}
+
+/// Sampling by perf holds a descriptor for each thread and CPU. Only for us: a command that was
+/// started keeps the limit that it had.
+void allow_more_files() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// The line that is written over while it runs.
 class StatusLine {
 public:
   StatusLine(Clock::time_point began, uint32_t asked) : began_{began}, asked_{asked}, at_{began} {}
 
-  void show(const profcore_sampler_stats &stats) {
+  void show(const profcore_sampler_stats &stats, profcore_sampler_backend backend) {
     if (isatty(STDERR_FILENO) != 1) return;
     const Clock::time_point now = Clock::now();
     const double since = std::chrono::duration<double>(now - at_).count();
@@ -79,11 +105,11 @@ public:
     const std::string lowered = stats.frequency < asked_
                                     ? fmt::format(" at {} Hz to save CPU time", stats.frequency)
                                     : std::string{};
-    fmt::print(
-        stderr,
-        "\r\033[K{:.0f} s, {} samples ({:.0f} a second{}), {} lost, {} processes; Ctrl-C ends",
-        std::chrono::duration<double>(now - began_).count(), stats.taken, rate, lowered,
-        stats.lost_counts + stats.lost_stacks, stats.processes);
+    fmt::print(stderr,
+               "\r\033[K{:.0f} s, {} samples by {} ({:.0f} a second{}), {} lost, {} processes; "
+               "Ctrl-C ends",
+               std::chrono::duration<double>(now - began_).count(), stats.taken, name_of(backend),
+               rate, lowered, stats.lost_counts + stats.lost_stacks, stats.processes);
     std::fflush(stderr);
   }
 
@@ -94,8 +120,17 @@ private:
   uint64_t taken_ = 0;
 };
 
+/// Stacks of user mode that were walked; what a ring had no room for was not.
+uint64_t user_stacks(const profcore_sampler_stats &stats) {
+  return std::accumulate(std::begin(stats.stops) + 1, std::end(stats.stops), uint64_t{0});
+}
+
+double whole_percent(const profcore_sampler_stats &stats) {
+  const uint64_t all = user_stacks(stats);
+  return all == 0 ? 100.0 : 100.0 * static_cast<double>(stats.complete) / static_cast<double>(all);
+}
+
 void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats &stats) {
-  const double with_user = static_cast<double>(stats.taken - stats.without_user);
   constexpr std::array<const char *, 16> kStops = {"no user stack",
                                                    "root by rows",
                                                    "root by frame pointers",
@@ -111,9 +146,10 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
                                                    "deeper than 127",
                                                    "process not known",
                                                    "other",
-                                                   ""};
+                                                   "longer than its copy"};
   fmt::print(
       stderr,
+      "back end         {}: {}\n"
       "event            {}\n"
       "taken            {}\n"
       "delivered        {}\n"
@@ -126,11 +162,10 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
       "frequency        {} Hz, lowered {} times\n"
       "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without, {} made room\n"
       "processes        {}, files {}\n",
-      sampler.event(), stats.taken, stats.delivered, stats.lost_counts + stats.lost_stacks,
-      stats.lost_counts, stats.lost_stacks, stats.complete, stats.taken - stats.without_user,
-      with_user > 0 ? 100.0 * static_cast<double>(stats.complete) / with_user : 100.0,
-      stats.unregistered, stats.lost_records, stats.rescans,
-      static_cast<double>(stats.bpf_ns) / 1e6,
+      name_of(sampler.backend()), sampler.backend_reason(), sampler.event(), stats.taken,
+      stats.delivered, stats.lost_counts + stats.lost_stacks, stats.lost_counts, stats.lost_stacks,
+      stats.complete, user_stacks(stats), whole_percent(stats), stats.unregistered,
+      stats.lost_records, stats.rescans, static_cast<double>(stats.bpf_ns) / 1e6,
       stats.taken > 0 ? static_cast<double>(stats.bpf_ns) / 1e3 / static_cast<double>(stats.taken)
                       : 0,
       static_cast<double>(stats.own_cpu_ns) / 1e6, stats.frequency, stats.times_lowered, stats.rows,
@@ -181,6 +216,10 @@ int run(const Arguments &arguments) {
   options.java_symbols = arguments.has("no-java-attach") ? 0 : 1;
   options.java_refresh_seconds =
       static_cast<uint32_t>(arguments.number("java-refresh", 60, 5, 3600));
+  options.backend = backend_of(arguments);
+  if (options.backend == PROFCORE_SAMPLER_BACKEND_BPF && arguments.has("stack-size"))
+    throw UsageError{"--stack-size is for --backend perf: BPF copies no stacks"};
+  options.stack_bytes = static_cast<uint32_t>(arguments.number("stack-size", 0, 0, 65528));
   if (!name.empty()) options.name_pattern = name.c_str();
   const std::string cgroup = arguments.get("cgroup");
   if (!cgroup.empty()) options.cgroup = cgroup.c_str();
@@ -193,8 +232,11 @@ int run(const Arguments &arguments) {
   options.pids = sampled.empty() ? nullptr : sampled.data();
   options.pid_count = sampled.size();
 
+  allow_more_files();
   profcore::Sampler sampler{&options};
   if (interrupted()) return kExitInterrupted; // and a command is not run
+  if (sampler.backend() == PROFCORE_SAMPLER_BACKEND_BPF && arguments.has("stack-size"))
+    print_warning("--stack-size changes nothing: BPF, which was chosen, copies no stacks");
   // New processes are sampled whole only once they are known, so this should not wait for a CPU.
   if (setpriority(PRIO_PROCESS, 0, -15) != 0) errno = 0; // not allowed: later, then
   const Clock::time_point began = Clock::now();
@@ -207,9 +249,10 @@ int run(const Arguments &arguments) {
     const Clock::time_point now = Clock::now();
     if (limit > 0 && now - began >= std::chrono::duration<double>(limit)) break;
     if (child && child->has_ended()) break;
-    if (sampled.size() == 1 && !child && kill(sampled[0], 0) != 0 && errno == ESRCH) break;
+    const auto is_gone = [](int32_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; };
+    if (!sampled.empty() && !child && std::all_of(sampled.begin(), sampled.end(), is_gone)) break;
     if (now >= next_status && !arguments.has("quiet")) {
-      status.show(sampler.stats());
+      status.show(sampler.stats(), sampler.backend());
       next_status = now + std::chrono::seconds{1};
     }
     if (now >= next_drain) {
@@ -256,21 +299,24 @@ int run(const Arguments &arguments) {
                                       ? profile.write(format, &write)
                                       : build_flame(profile, arguments).write(format, &write);
   save(buffer, out);
-  if (!arguments.has("quiet")) {
-    const uint64_t stacks = stats.taken - stats.without_user;
-    fmt::print(stderr, "{}: {} samples on {} ({} lost){}\n", out, stats.taken, sampler.event(),
-               stats.lost_counts + stats.lost_stacks,
-               stacks == 0 ? std::string{}
-                           : fmt::format(", {:.1f} % of user stacks whole",
-                                         100.0 * static_cast<double>(stats.complete) /
-                                             static_cast<double>(stacks)));
-  }
+  if (!arguments.has("quiet"))
+    fmt::print(stderr, "{}: {} samples by {} on {} ({} lost){}{}\n", out, stats.taken,
+               name_of(sampler.backend()), sampler.event(), stats.lost_counts + stats.lost_stacks,
+               user_stacks(stats) == 0
+                   ? std::string{}
+                   : fmt::format(", {:.1f} % of user stacks whole", whole_percent(stats)),
+               sampler.backend() == PROFCORE_SAMPLER_BACKEND_PERF
+                   ? fmt::format("; user mode only ({})", sampler.backend_reason())
+                   : std::string{});
   if (stats.times_lowered != 0 && !arguments.has("quiet"))
     fmt::print(stderr,
                "the frequency was lowered for the CPU budget, {} Hz at last; see --cpu-budget\n",
                stats.frequency);
   if (!arguments.has("quiet") && !sampler.java_reason().empty())
     print_warning(fmt::format("Java frames without names: {}", sampler.java_reason()));
+  if (stats.stops[PROFCORE_STOP_CUT] > stats.taken / 100)
+    print_warning(fmt::format("{} stacks are longer than the copies of them: see --stack-size",
+                              stats.stops[PROFCORE_STOP_CUT]));
   return child ? child->exit_code() : kExitOk;
 }
 
@@ -280,6 +326,8 @@ const Command kRecord{"record",
                       "[-p PID | -a | --name REGEX | --cgroup PATH | -- CMD...] -o OUT",
                       "Samples live processes by eBPF: complete stacks without frame pointers.",
                       "Endings as for convert. With a command, its exit status is passed on.\n"
+                      "Without privileges -p and a command are sampled by perf events, in user\n"
+                      "mode; what may be done here: profcore check.\n"
                       "\nExamples:\n"
                       "  profcore record -a -d 10 -o host.html --group-by process\n"
                       "  profcore record -p 1234 -d 30 -o service.pb.gz\n"

@@ -497,6 +497,8 @@ public:
 
   int fd() const { return profcore_sampler_get_fd(get()); }
   std::string_view event() const { return profcore_sampler_get_event(get()); }
+  profcore_sampler_backend backend() const { return profcore_sampler_get_backend(get()); }
+  std::string_view backend_reason() const { return profcore_sampler_get_backend_reason(get()); }
   void process() {
     detail::check([&](auto err) { return profcore_sampler_process(get(), err); });
   }

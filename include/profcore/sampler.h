@@ -9,10 +9,22 @@
 extern "C" {
 #endif
 
-/** A running sampler: an eBPF program on the clock of every CPU, and what it needs. Not
- * thread-safe; several may run at a time. When the process that made it dies, the kernel takes
- * everything away. @since 0.1 */
+/** A running sampler: an eBPF program on the clock of every CPU, or without privileges a perf ring
+ * with copies of stacks, and what they need. Not thread-safe; several may run at a time. When the
+ * process that made it dies, the kernel takes everything away. @since 0.1 */
 typedef struct profcore_sampler profcore_sampler;
+
+/** How samples are taken. @since 0.1 */
+typedef int32_t profcore_sampler_backend;
+/** BPF where this user and kernel permit it, else a perf ring if only `pids` says what to sample.
+ */
+#define PROFCORE_SAMPLER_BACKEND_AUTO 0
+/** By BPF: any process, user and kernel stacks. Wants root, or CAP_BPF and CAP_PERFMON. */
+#define PROFCORE_SAMPLER_BACKEND_BPF 1
+/** By a perf ring: one's own processes, given by their ids, in user mode. Wants no privilege where
+ * perf_event_paranoid is at most 2. Time in the kernel is not seen. One descriptor for each thread
+ * and CPU is open. */
+#define PROFCORE_SAMPLER_BACKEND_PERF 2
 
 /** What to sample, and how. @since 0.1 */
 typedef struct profcore_sampler_options {
@@ -26,8 +38,8 @@ typedef struct profcore_sampler_options {
   /** Only what is in or below this directory of cgroup v2. NULL = no such rule. None of the three:
    * every process of the host; several: what fits all, pids or the pattern. */
   const char *cgroup;
-  uint64_t row_budget; /**< bytes of kernel memory for unwind rows; 0 = 64 MiB. Files beyond it are
-                          walked by frame pointers */
+  uint64_t row_budget; /**< bytes of (for BPF: kernel) memory for unwind rows; 0 = 64 MiB. Files
+                          beyond it are walked by frame pointers */
   uint32_t frequency;  /**< samples a second on every CPU, 1 to 1000; 0 = 99 */
   int32_t no_children; /**< 1: what the processes start is not sampled */
   int32_t per_thread;  /**< 1: threads are told apart, by labels `thread` and `tid` */
@@ -46,13 +58,17 @@ typedef struct profcore_sampler_options {
    * is compiled at the beginning: when it has become a quarter older. */
   uint32_t java_refresh_seconds;
   int32_t reserved0;
-  /** What sampling may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for some
-   * seconds, the sampler takes samples more rarely, down to one a second and CPU, and later more
-   * often again, never more often than `frequency`; every sample counts the nanoseconds it stands
-   * for. Keeping up with processes that start and end costs something at any frequency: sampling
-   * has what that leaves of the budget, but a quarter of it at least. */
+  /** What sampling by BPF may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for
+   * some seconds, the sampler takes samples more rarely, down to one a second and CPU, and later
+   * more often again, never more often than `frequency`; every sample counts the nanoseconds it
+   * stands for. Keeping up with processes that start and end costs something at any frequency:
+   * sampling has what that leaves of the budget, but a quarter of it at least. A perf ring keeps
+   * its frequency. */
   double cpu_budget;
-  uint64_t reserved[8];
+  profcore_sampler_backend backend; /**< PROFCORE_SAMPLER_BACKEND_...; 0 = automatic */
+  uint32_t stack_bytes; /**< perf ring: how much of a stack each sample copies, at most 65528; 0 =
+                           as much of 32 KiB as its rings have room for */
+  uint64_t reserved[7];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits
@@ -62,7 +78,7 @@ typedef struct profcore_sampler_stats {
   uint64_t taken;        /**< samples of what was asked for */
   uint64_t delivered;    /**< of them in the profiles drained, lost_stacks too */
   uint64_t idle;         /**< ticks of idle CPUs: no samples */
-  uint64_t lost_counts;  /**< samples lost: the table of counts was full */
+  uint64_t lost_counts;  /**< samples lost: the table of counts, or a perf ring, was full */
   uint64_t lost_stacks;  /**< samples whose stack was lost: "[stack trace lost]" in the profile */
   uint64_t lost_records; /**< news about processes that the kernel had no room for */
   uint64_t failed_registrations; /**< times that the kernel had no room for a process, or for all of
@@ -73,7 +89,7 @@ typedef struct profcore_sampler_stats {
   uint64_t without_user; /**< samples of kernel threads, and of those outside: no user stack */
   uint64_t bpf_ns;       /**< CPU time of the program in the kernel, nanoseconds */
   uint64_t own_cpu_ns;   /**< CPU time of the sampler's calls, naming too, nanoseconds */
-  uint64_t row_bytes;    /**< kernel memory of unwind rows */
+  uint64_t row_bytes;    /**< memory of unwind rows; for BPF the kernel's */
   uint64_t rows;
   uint64_t files_without_rows; /**< over the budget, or without call frame information */
   uint64_t processes;          /**< known now */
@@ -106,10 +122,13 @@ typedef struct profcore_sampler_stats {
 #define PROFCORE_STOP_BAD_PC 10       /**< the return address is none */
 #define PROFCORE_STOP_NO_LR 11        /**< aarch64: the link register was needed and is gone */
 #define PROFCORE_STOP_DEPTH 12        /**< more frames than are kept */
+#define PROFCORE_STOP_OTHER 14        /**< a program of another kind: one for 32 bits */
+#define PROFCORE_STOP_CUT 15          /**< perf ring: the stack is longer than the copy of it */
 
 /** Starts sampling. On success *out is the caller's (profcore_sampler_free). Errors: PERMISSION
  * (what is missing; see profcore_sampler_check), UNSUPPORTED (the kernel, or a build without BPF),
- * NOT_FOUND (no such process), INVALID_ARGUMENT, NO_MEMORY, IO. @since 0.1 */
+ * NOT_FOUND (no such process), INVALID_ARGUMENT, NO_MEMORY, IO (no descriptors left, too).
+ * @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_start(const profcore_sampler_options *options,
                                                     profcore_sampler **out, profcore_error **err);
 
@@ -160,6 +179,14 @@ PROFCORE_API profcore_status profcore_sampler_get_stats(const profcore_sampler *
  * for NULL. Lives as long as the sampler. @since 0.1 */
 PROFCORE_API const char *profcore_sampler_get_event(const profcore_sampler *sampler);
 
+/** The back end that is at work: PROFCORE_SAMPLER_BACKEND_BPF or _PERF, never _AUTO. 0 for NULL.
+ * @since 0.1 */
+PROFCORE_API profcore_sampler_backend profcore_sampler_get_backend(const profcore_sampler *sampler);
+
+/** Why it was chosen, for people: what BPF would have needed, for example. "" for NULL. Lives as
+ * long as the sampler. @since 0.1 */
+PROFCORE_API const char *profcore_sampler_get_backend_reason(const profcore_sampler *sampler);
+
 /** Something that sampling wants of this machine and user. Texts are NUL-terminated UTF-8.
  * @since 0.1 */
 typedef struct profcore_sampler_need {
@@ -172,7 +199,8 @@ typedef struct profcore_sampler_need {
   char fix[160];         /**< what to do about it */
 } profcore_sampler_need;
 
-/** What sampling needs, have or not, without starting it. Fills at most *count entries of `needs`,
+/** What sampling needs, have or not, without starting it; the last entry, "back end", says what
+ * PROFCORE_SAMPLER_BACKEND_AUTO would choose. Fills at most *count entries of `needs`,
  * an array whose elements have the size that needs[0].size says, and sets *count to how many there
  * are. `needs` may be NULL to learn the count. Thread-safe. Errors: INVALID_ARGUMENT. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_check(profcore_sampler_need *needs, size_t *count,

@@ -1,6 +1,5 @@
 #include "sources/sampler/sampler.hpp"
 
-#include "build_features.hpp"
 #include "capi/guard.hpp"
 #include "capi/java_names.hpp"
 #include "sources/sampler/check.hpp"
@@ -22,12 +21,17 @@ static_assert(sizeof(profcore_sampler_options) == size_t{21} * 8 &&
 struct profcore_sampler {
   std::unique_ptr<sampler::Sampler> sampler;
   std::string event;
+  profcore_sampler_backend back_end = PROFCORE_SAMPLER_BACKEND_AUTO;
+  std::string reason;
   bool names = true;
   Symbolizer symbolizer;
   std::unique_ptr<JavaNames> java; ///< null: JVMs are left alone
 };
 
 namespace {
+
+static_assert(static_cast<int>(sampler::BackEnd::kBpf) == PROFCORE_SAMPLER_BACKEND_BPF &&
+              static_cast<int>(sampler::BackEnd::kPerfRing) == PROFCORE_SAMPLER_BACKEND_PERF);
 
 /// The sampler keeps the files that it saw open: so those of processes that have gone have names.
 class SampledModules final : public ModuleProvider {
@@ -92,13 +96,17 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
     const bool java = flag(given.java_symbols, "java_symbols");
     const uint32_t refresh = given.java_refresh_seconds != 0 ? given.java_refresh_seconds : 60;
     if (refresh < 5 || refresh > 3600) invalid("java_refresh_seconds is 5 to 3600");
+    options.stack_bytes = given.stack_bytes;
+    if (given.backend < PROFCORE_SAMPLER_BACKEND_AUTO ||
+        given.backend > PROFCORE_SAMPLER_BACKEND_PERF)
+      invalid("backend is none of PROFCORE_SAMPLER_BACKEND_...");
+    options.back_end = static_cast<sampler::BackEnd>(given.backend);
     auto made = std::make_unique<profcore_sampler>();
     made->names = !flag(given.no_symbols, "no_symbols");
-#if PROFCORE_HAVE_BPF
-    made->sampler = sampler::start_bpf_sampler(options);
-#else
-    throw Error{Status::kUnsupported, "this library was built without BPF"};
-#endif
+    sampler::Started started = sampler::start_sampler(options);
+    made->sampler = std::move(started.sampler);
+    made->back_end = static_cast<profcore_sampler_backend>(started.back_end);
+    made->reason = std::move(started.reason);
     made->event = made->sampler->stats().event;
     if (java && made->names)
       made->java = std::make_unique<JavaNames>(*made->sampler, made->symbolizer, refresh);
@@ -201,6 +209,14 @@ const char *profcore_sampler_get_java_reason(const profcore_sampler *sampler) {
 
 const char *profcore_sampler_get_event(const profcore_sampler *sampler) {
   return sampler == nullptr ? "" : sampler->event.c_str();
+}
+
+profcore_sampler_backend profcore_sampler_get_backend(const profcore_sampler *sampler) {
+  return sampler == nullptr ? PROFCORE_SAMPLER_BACKEND_AUTO : sampler->back_end;
+}
+
+const char *profcore_sampler_get_backend_reason(const profcore_sampler *sampler) {
+  return sampler == nullptr ? "" : sampler->reason.c_str();
 }
 
 profcore_status profcore_sampler_check(profcore_sampler_need *needs, size_t *count,

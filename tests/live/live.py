@@ -37,8 +37,9 @@ def expect(condition, text):
 
 
 class Live:
-    def __init__(self, tool, folder):
+    def __init__(self, tool, folder, prefix=()):
         self.tool = tool
+        self.prefix = list(prefix)  # what runs the recorder as another user
         self.folder = Path(folder)
 
     def check_machine(self):
@@ -57,7 +58,7 @@ class Live:
         """(stats, {stack: value}) of `profcore record WORDS -- COMMAND`."""
         out = self.folder / "out.pb.gz"
         out.unlink(missing_ok=True)
-        words = [self.tool, "record", *map(str, words), "--stats", "-o", out]
+        words = [*self.prefix, self.tool, "record", *map(str, words), "--stats", "-o", out]
         if command:
             words += ["--", *map(str, command)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120)
@@ -176,7 +177,7 @@ def whole_host(live):
     worker.kill()
     worker.wait()
     whole(stats, 0.8)
-    ours = sum(live.stacks(live.folder / "out.pb.gz", "--tagfocus", "process=^shares$").values()) / 1e9
+    ours = sum(live.stacks(live.folder / "out.pb.gz", "--tagfocus", f"pid={worker.pid}:{worker.pid}").values()) / 1e9
     # It also ran while the recorder started and wrote.
     expect(0.5 * used < ours < 1.1 * used, f"{ours:.2f} s of the {used:.2f} s that the busy process ran")
 

@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
+#include "sources/sampler/clock.hpp"
 #include "sources/sampler/jvm_process.hpp"
 #include "sources/sampler/pid_namespace.hpp"
 #include "sources/sampler/rate_control.hpp"
@@ -28,7 +29,6 @@
 #include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <deque>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -48,25 +48,6 @@
 
 namespace profcore::sampler {
 namespace {
-
-int64_t now(clockid_t clock) {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
-/// Adds the CPU time of a call to a sum.
-class CpuClock {
-public:
-  explicit CpuClock(uint64_t &sum) : sum_{sum}, began_{now(CLOCK_THREAD_CPUTIME_ID)} {}
-  CpuClock(const CpuClock &) = delete;
-  CpuClock &operator=(const CpuClock &) = delete;
-  ~CpuClock() { sum_ += static_cast<uint64_t>(now(CLOCK_THREAD_CPUTIME_ID) - began_); }
-
-private:
-  uint64_t &sum_;
-  int64_t began_;
-};
 
 /// libbpf says what it does on stderr unless it is told not to, and is told for the whole process:
 /// so only while it is at work for us.
@@ -619,7 +600,8 @@ Window BpfSampler::drain() {
   prepare_modules(INT64_MAX);
   const int64_t end = now(CLOCK_REALTIME);
   StackStore &stacks = stacks_[drained & 1];
-  WindowBuilder builder{options_, files_, processes_, stacks, stats_.event};
+  WindowBuilder builder{options_, files_, processes_, stacks,
+                        fmt::format("sampled by BPF on {}", stats_.event)};
   read_counts(drained, builder);
   Window window = builder.finish(window_start_, end - window_start_);
   window_start_ = end;

@@ -3,10 +3,13 @@
 #include "sources/sampler/unwind_table.hpp"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <memory>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -15,6 +18,32 @@
 
 namespace profcore::sampler {
 namespace {
+
+/// Whether the kernel gives mappings of this file that name. Layered filesystems and btrfs report
+/// another device for a file than for its mappings, so there a page of it is mapped to see.
+bool is_named(const Descriptor &file, const FileId &id) {
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  if (info.st_ino == id.inode && major(info.st_dev) == id.major && minor(info.st_dev) == id.minor)
+    return true;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void *mapped = mmap(nullptr, page, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (mapped == MAP_FAILED) return false;
+  const auto wanted = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(mapped));
+  FileId found;
+  const std::unique_ptr<FILE, int (*)(FILE *)> maps{std::fopen("/proc/self/maps", "re"),
+                                                    std::fclose};
+  char line[512];
+  while (maps && std::fgets(line, sizeof line, maps.get()) != nullptr)
+    if (std::string_view{line}.starts_with(wanted)) {
+      if (std::sscanf(line, "%*s %*s %*s %" SCNx32 ":%" SCNx32 " %" SCNu64, &found.major,
+                      &found.minor, &found.inode) != 3)
+        found = {};
+      break;
+    }
+  munmap(mapped, page);
+  return found == id;
+}
 
 /// The mapping's own link is the very file, whatever has become of the path, but wants privileges;
 /// the path in the process's root is checked.
@@ -26,10 +55,7 @@ Descriptor open_mapped(const FileId &id, std::string_view path, int32_t pid, uin
   const std::string in_root = fmt::format("/proc/{}/root{}", pid, path);
   for (const std::string &candidate : {in_root, std::string{path}}) {
     file = Descriptor{open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    struct stat info {};
-    if (!file.is_open() || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-    // Filesystems of layers report another device than their mappings.
-    if (info.st_ino == id.inode) return file;
+    if (file.is_open() && is_named(file, id)) return file;
   }
   return {};
 }

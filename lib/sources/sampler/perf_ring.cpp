@@ -22,7 +22,8 @@ PerfRing::PerfRing(Descriptor event, size_t pages) : event_{std::move(event)} {
   void *mapped = mmap(nullptr, size_ + page, PROT_READ | PROT_WRITE, MAP_SHARED, event_.get(), 0);
   if (mapped == MAP_FAILED)
     throw Error{errno == EPERM || errno == EACCES ? Status::kPermission : Status::kIo,
-                fmt::format("a perf ring of {} KiB cannot be mapped ({}); see perf_event_mlock_kb",
+                fmt::format("a perf ring of {} KiB cannot be mapped ({}): perf_event_mlock_kb and "
+                            "RLIMIT_MEMLOCK bound all rings of this user",
                             size_ >> 10, strerrordesc_np(errno))};
   control_ = static_cast<perf_event_mmap_page *>(mapped);
   data_ = static_cast<const uint8_t *>(mapped) + page;
@@ -36,6 +37,14 @@ PerfRing::PerfRing(PerfRing &&other) noexcept
 
 PerfRing::~PerfRing() {
   if (control_ != nullptr) munmap(control_, size_ + static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+}
+
+std::span<const uint8_t> PerfRing::front(uint64_t head) {
+  const uint64_t tail = control_->data_tail;
+  if (tail >= head) return {};
+  const std::span<const uint8_t> record = record_at(tail, head - tail);
+  if (record.empty()) pop(head - tail); // nothing that can be told apart
+  return record;
 }
 
 std::span<const uint8_t> PerfRing::record_at(uint64_t tail, uint64_t most) {

@@ -41,6 +41,16 @@ public:
     __atomic_store_n(&control_->data_tail, head, __ATOMIC_RELEASE);
   }
 
+  /// For those who read several rings side by side: how far the kernel has written, ...
+  uint64_t head() const noexcept { return __atomic_load_n(&control_->data_head, __ATOMIC_ACQUIRE); }
+  /// ... the next record before `head`, valid until it is popped, and empty when there is none, ...
+  std::span<const uint8_t> front(uint64_t head);
+  /// ... and that it has been read.
+  void pop(size_t size) {
+    __atomic_store_n(&control_->data_tail, control_->data_tail + size, __ATOMIC_RELEASE);
+  }
+  size_t size() const noexcept { return size_; }
+
 private:
   std::span<const uint8_t> record_at(uint64_t tail, uint64_t most);
 

@@ -11,8 +11,15 @@
 
 namespace profcore::sampler {
 
+enum class BackEnd : uint8_t {
+  kAutomatic, ///< BPF where that is permitted, else a perf ring for processes given by their ids
+  kBpf,
+  kPerfRing,
+};
+
 struct Options {
   Context context;
+  BackEnd back_end = BackEnd::kAutomatic;
   uint32_t frequency = 99;   ///< samples a second and CPU, 1 ... 1000
   std::vector<int32_t> pids; ///< only these processes ...
   std::string name_pattern;  ///< ... or those whose name or command line matches; none of them: all
@@ -22,8 +29,9 @@ struct Options {
   bool user_stacks = true;
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
   bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
-  uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows in kernel memory
-  double cpu_budget = 0.01; ///< share of one CPU that sampling may cost; not above 0: any
+  uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows, in kernel memory for BPF
+  double cpu_budget = 0.01; ///< BPF: share of one CPU that sampling may cost; not above 0: any
+  uint32_t stack_bytes = 0; ///< perf ring: of a stack that a sample copies; 0: what fits
 };
 
 /// Since the start. Every sample is one of: delivered, lost for a reason told here, or still to be
@@ -100,5 +108,17 @@ public:
 
 /// By BPF, for root or CAP_BPF and CAP_PERFMON. Throws Error with what is missing.
 std::unique_ptr<Sampler> start_bpf_sampler(const Options &options);
+
+/// By a perf ring, for one's own processes, without privileges: user mode only. Throws Error.
+std::unique_ptr<Sampler> start_ring_sampler(const Options &options);
+
+struct Started {
+  std::unique_ptr<Sampler> sampler;
+  BackEnd back_end; ///< never kAutomatic
+  std::string reason;
+};
+/// By the back end that the options ask for, or the better one that this user and kernel permit.
+/// Throws Error with what is missing.
+Started start_sampler(const Options &options);
 
 } // namespace profcore::sampler

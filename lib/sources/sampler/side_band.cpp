@@ -1,6 +1,7 @@
 #include "sources/sampler/side_band.hpp"
 
 #include "base/error.hpp"
+#include "sources/sampler/perf_records.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,51 +12,9 @@
 namespace profcore::sampler {
 namespace {
 
-/// sample_id_all with PERF_SAMPLE_TID | PERF_SAMPLE_TIME, at the end of every record.
-struct Trailer {
-  uint32_t pid;
-  uint32_t tid;
-  uint64_t time;
-};
-
-struct MmapRecord {
-  perf_event_header header;
-  uint32_t pid, tid;
-  uint64_t start, size, offset;
-  uint32_t major, minor;
-  uint64_t inode, inode_generation;
-  uint32_t protection, flags;
-};
-struct CommRecord {
-  perf_event_header header;
-  uint32_t pid, tid;
-};
-struct TaskRecord {
-  perf_event_header header;
-  uint32_t pid, parent_pid, tid, parent_tid;
-  uint64_t time;
-};
-struct LostRecord {
-  perf_event_header header;
-  uint64_t id, lost;
-};
-
-template <class Record> bool read_as(const uint8_t *bytes, size_t size, Record &record) {
-  if (size < sizeof record) return false;
-  std::memcpy(&record, bytes, sizeof record);
-  return true;
-}
-
 /// Records name processes by their ids in our pid namespace; those outside it have none.
 bool is_outside(uint32_t pid) {
   return static_cast<int32_t>(pid) <= 0;
-}
-
-/// The text behind the fixed part; NUL-padded.
-std::string_view text_behind(const uint8_t *bytes, size_t size, size_t fixed) {
-  if (size < fixed + sizeof(Trailer)) return {};
-  const char *text = reinterpret_cast<const char *>(bytes + fixed);
-  return {text, strnlen(text, size - fixed - sizeof(Trailer))};
 }
 
 } // namespace
@@ -89,6 +48,55 @@ SideBand::SideBand(int cpus, size_t pages_per_cpu) {
   }
 }
 
+uint64_t apply_record(std::span<const uint8_t> bytes, uint64_t time, ProcessTable &processes) {
+  perf_event_header header;
+  if (!read_as(bytes, header)) return 0;
+  const auto is_news = [&](uint32_t pid) {
+    return !is_outside(pid) && processes.is_news(static_cast<int32_t>(pid), time);
+  };
+  switch (header.type) {
+  case PERF_RECORD_MMAP2: {
+    MmapRecord record;
+    if (!read_as(bytes, record) || !is_news(record.pid)) break;
+    processes.on_mmap(static_cast<int32_t>(record.pid), record.start, record.size, record.offset,
+                      {record.major, record.minor, record.inode},
+                      text_behind(bytes, sizeof record));
+    break;
+  }
+  case PERF_RECORD_COMM: {
+    CommRecord record;
+    if (!read_as(bytes, record) || record.pid != record.tid || !is_news(record.pid)) break;
+    processes.on_comm(static_cast<int32_t>(record.pid), text_behind(bytes, sizeof record),
+                      (header.misc & PERF_RECORD_MISC_COMM_EXEC) != 0);
+    break;
+  }
+  case PERF_RECORD_FORK: {
+    TaskRecord record;
+    if (!read_as(bytes, record) || is_outside(record.pid)) break;
+    if (record.pid != record.parent_pid)
+      processes.on_fork(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.parent_pid),
+                        record.time);
+    else if (is_news(record.pid))
+      processes.on_thread(static_cast<int32_t>(record.pid));
+    break;
+  }
+  case PERF_RECORD_EXIT: {
+    TaskRecord record;
+    if (!read_as(bytes, record) || !is_news(record.pid)) break;
+    processes.on_exit(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.tid));
+    break;
+  }
+  case PERF_RECORD_LOST: {
+    LostRecord record;
+    if (read_as(bytes, record)) return record.lost;
+    break;
+  }
+  default:
+    break;
+  }
+  return 0;
+}
+
 void SideBand::keep(uint64_t time, std::span<const uint8_t> record) {
   events_.push_back({time, bytes_.size()});
   bytes_.resize(bytes_.size() + (record.size() + 7) / 8);
@@ -111,11 +119,8 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
     keep(event.time, {record, header.size});
   }
   for (PerfRing &ring : rings_)
-    ring.read([&](const perf_event_header &header, std::span<const uint8_t> record) {
-      if (record.size() < sizeof header + sizeof(Trailer)) return;
-      Trailer trailer;
-      std::memcpy(&trailer, record.data() + record.size() - sizeof trailer, sizeof trailer);
-      keep(trailer.time, record);
+    ring.read([&](const perf_event_header &, std::span<const uint8_t> record) {
+      if (const std::optional<uint64_t> time = time_of(record)) keep(*time, record);
     });
   std::stable_sort(events_.begin(), events_.end(),
                    [](const Event &a, const Event &b) { return a.time < b.time; });
@@ -125,50 +130,7 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
     const auto *bytes = reinterpret_cast<const uint8_t *>(&bytes_[event.offset]);
     perf_event_header header;
     std::memcpy(&header, bytes, sizeof header);
-    const size_t size = header.size;
-    const auto is_news = [&](uint32_t pid) {
-      return !is_outside(pid) && processes.is_news(static_cast<int32_t>(pid), event.time);
-    };
-    switch (header.type) {
-    case PERF_RECORD_MMAP2: {
-      MmapRecord record;
-      if (!read_as(bytes, size, record) || !is_news(record.pid)) break;
-      processes.on_mmap(static_cast<int32_t>(record.pid), record.start, record.size, record.offset,
-                        {record.major, record.minor, record.inode},
-                        text_behind(bytes, size, sizeof record));
-      break;
-    }
-    case PERF_RECORD_COMM: {
-      CommRecord record;
-      if (!read_as(bytes, size, record) || record.pid != record.tid || !is_news(record.pid)) break;
-      processes.on_comm(static_cast<int32_t>(record.pid), text_behind(bytes, size, sizeof record),
-                        (header.misc & PERF_RECORD_MISC_COMM_EXEC) != 0);
-      break;
-    }
-    case PERF_RECORD_FORK: {
-      TaskRecord record;
-      if (!read_as(bytes, size, record) || is_outside(record.pid)) break;
-      if (record.pid != record.parent_pid)
-        processes.on_fork(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.parent_pid),
-                          record.time);
-      else if (is_news(record.pid))
-        processes.on_thread(static_cast<int32_t>(record.pid));
-      break;
-    }
-    case PERF_RECORD_EXIT: {
-      TaskRecord record;
-      if (!read_as(bytes, size, record) || !is_news(record.pid)) break;
-      processes.on_exit(static_cast<int32_t>(record.pid), static_cast<int32_t>(record.tid));
-      break;
-    }
-    case PERF_RECORD_LOST: {
-      LostRecord record;
-      if (read_as(bytes, size, record)) applied.lost += record.lost;
-      break;
-    }
-    default:
-      break;
-    }
+    applied.lost += apply_record({bytes, header.size}, event.time, processes);
   }
   events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(done));
   applied.records = done;

@@ -9,6 +9,10 @@
 
 namespace profcore::sampler {
 
+/// Applies one record of a process's news, made at `time`; any other changes nothing. Returns how
+/// many records the kernel says that it had no room for.
+uint64_t apply_record(std::span<const uint8_t> record, uint64_t time, ProcessTable &processes);
+
 /// What the kernel tells of processes as it happens: new mappings, forks, programs run, exits; one
 /// ring per CPU. Records of different CPUs are put in order by their time before they are applied;
 /// those of the last microseconds wait, since older ones of another CPU may not be there yet.
@@ -28,9 +32,8 @@ public:
 
   /// Whether there is something to apply.
   bool has_records() const noexcept {
-    return !events_.empty() || std::any_of(rings_.begin(), rings_.end(), [](const PerfRing &ring) {
-      return !ring.is_empty();
-    });
+    return !events_.empty() || std::any_of(rings_.begin(), rings_.end(),
+                                           [](const PerfRing &ring) { return !ring.is_empty(); });
   }
 
   const std::vector<PerfRing> &rings() const noexcept { return rings_; }

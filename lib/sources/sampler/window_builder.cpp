@@ -38,6 +38,8 @@ std::string_view stop_text(uint8_t stop) {
     return "no link register";
   case UNWIND_DEPTH:
     return "deeper than is kept";
+  case UNWIND_CUT:
+    return "stack longer than the copy of it";
   default:
     return "other";
   }
@@ -75,7 +77,7 @@ void StackStore::clear() {
 }
 
 WindowBuilder::WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
-                             const StackStore &stacks, std::string_view event)
+                             const StackStore &stacks, std::string_view comment)
     : options_{options}, files_{files}, processes_{processes}, stacks_{stacks} {
   Profile &profile = window_.profile;
   profile.add_sample_type("samples", "count");
@@ -86,7 +88,7 @@ WindowBuilder::WindowBuilder(const Options &options, ModuleFiles &files, Process
   profile.meta.source_format = profile.intern("profcore");
   utsname host{};
   if (uname(&host) == 0) profile.meta.host = profile.intern(host.nodename);
-  profile.meta.comments.push_back(profile.intern(fmt::format("sampled by BPF on {}", event)));
+  profile.meta.comments.push_back(profile.intern(comment));
   window_.origins.resize(1); // module 0 is none
 }
 

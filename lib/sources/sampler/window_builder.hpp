@@ -43,8 +43,9 @@ private:
 /// Makes a profile of what was counted.
 class WindowBuilder {
 public:
+  /// `comment` says how it was sampled.
   WindowBuilder(const Options &options, ModuleFiles &files, ProcessTable &processes,
-                const StackStore &stacks, std::string_view event);
+                const StackStore &stacks, std::string_view comment);
 
   /// False when the stack did not arrive: a frame says so in its place.
   bool add(const sampler_key &key, const sampler_count &count);

@@ -1,4 +1,4 @@
-// Sampling this very process through the C ABI. Where BPF is not allowed only the refusals are
+// Sampling this very process through the C ABI. Where that is not allowed only the refusals are
 // tested; with PROFCORE_REQUIRE_BPF=1 that is a failure.
 #include "support.hpp"
 
@@ -99,19 +99,38 @@ TEST_CASE("a sampler refuses what it cannot do") {
   CHECK(std::string{profcore_sampler_get_event(nullptr)}.empty());
   CHECK(profcore_sampler_refresh_java(nullptr, 1, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   CHECK(std::string{profcore_sampler_get_java_reason(nullptr)}.empty());
+  CHECK(profcore_sampler_get_backend(nullptr) == PROFCORE_SAMPLER_BACKEND_AUTO);
+  CHECK(std::string{profcore_sampler_get_backend_reason(nullptr)}.empty());
+  const int32_t self = getpid();
+  options = PROFCORE_INIT(profcore_sampler_options);
+  options.backend = 3;
+  options.pids = &self;
+  options.pid_count = 1;
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.backend = PROFCORE_SAMPLER_BACKEND_PERF;
+  options.stack_bytes = 65529;
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
+  options.stack_bytes = 0;
+  options.pid_count = 0;
+  CHECK(profcore_sampler_start(&options, &sampler, nullptr) == PROFCORE_ERR_INVALID_ARGUMENT);
   profcore_sampler_free(nullptr);
 }
 
-TEST_CASE("this process is sampled, window by window") {
+namespace {
+
+void sample_windows(profcore_sampler_backend backend) {
   const int32_t self = getpid();
   auto options = PROFCORE_INIT(profcore_sampler_options);
   options.pids = &self;
   options.pid_count = 1;
   options.frequency = 997;
   options.java_symbols = 1; // nothing here is a JVM: nothing is asked, nothing waited for
+  options.backend = backend;
   profcore_sampler *sampler = start(options);
   if (sampler == nullptr) return;
   CHECK(std::string{profcore_sampler_get_event(sampler)}.empty() == false);
+  CHECK(profcore_sampler_get_backend(sampler) == backend);
+  CHECK(std::string{profcore_sampler_get_backend_reason(sampler)}.empty() == false);
   int64_t delivered = 0;
   for (int window = 0; window < 3; ++window) {
     CAPTURE(window);
@@ -150,4 +169,14 @@ TEST_CASE("this process is sampled, window by window") {
   CHECK(std::string{profcore_sampler_get_java_reason(sampler)}.empty());
   CHECK(stats.complete + 3 >= stats.taken - stats.without_user);
   profcore_sampler_free(sampler);
+}
+
+} // namespace
+
+TEST_CASE("this process is sampled by BPF, window by window") {
+  sample_windows(PROFCORE_SAMPLER_BACKEND_BPF);
+}
+
+TEST_CASE("this process is sampled by a perf ring, window by window") {
+  sample_windows(PROFCORE_SAMPLER_BACKEND_PERF);
 }

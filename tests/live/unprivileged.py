@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Records without privileges, by the perf ring, and with no more than BPF wants.
+
+Usage: unprivileged.py CASE TOOL. Run by root, the recorder becomes the user nobody without any
+capability; run by anybody else it stays what it is. Skipped (77) with the reason where not even that
+user's own processes may be sampled; with PROFCORE_REQUIRE_BPF=1 that is a failure.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from live import SKIP, Failure, Live, Skip, expect, whole
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+AS_NOBODY = [*NOBODY, "--inh-caps=-all", "--bounding-set=-all"]
+WITH_BPF = [*NOBODY, *(f"--{kind}=-all,+bpf,+perfmon" for kind in ("inh-caps", "ambient-caps", "bounding-set"))]
+
+
+def needs(live):
+    done = subprocess.run([*live.prefix, live.tool, "check", "--json"], capture_output=True, text=True, check=True)
+    return {need["need"]: need for need in json.loads(done.stdout)["recording"]}
+
+
+def check_machine(live):
+    events = needs(live)["perf events"]
+    if not events["met"]:
+        text = f"no perf events: {events['have']}"
+        raise (Failure if os.environ.get("PROFCORE_REQUIRE_BPF") == "1" else Skip)(text)
+
+
+def make_runnable(live):
+    """The tool may lie where only root can read: then a copy of it is run."""
+    if subprocess.run([*live.prefix, live.tool, "--version"], capture_output=True).returncode == 0:
+        return
+    copies = live.folder / "tool"
+    copies.mkdir()
+    for line in subprocess.run(["ldd", live.tool], capture_output=True, text=True).stdout.splitlines():
+        if "libprofcore" in line:
+            shutil.copy(line.split()[2], copies / line.split()[0])
+    os.environ["LD_LIBRARY_PATH"] = str(copies)
+    live.tool = shutil.copy(live.tool, copies)
+    copies.chmod(0o755)
+
+
+def by_perf(stats):
+    expect("back end         perf ring: no BPF without " in stats["text"], f"by what and why? {stats['text']}")
+    expect("by perf ring on" in stats["text"], f"the last line does not say by what: {stats['text']}")
+
+
+def share_of(stacks, *names):
+    return sum(v for s, v in stacks.items() if all(n in s.split(";") for n in names)) / sum(stacks.values())
+
+
+def check_heavy(stats, stacks, least):
+    """Three quarters within `least`, or three standard deviations of a busy machine's few samples."""
+    heavy, light = share_of(stacks, "heavy"), share_of(stacks, "light")
+    allowed = max(least, 3 * (0.75 * 0.25 / stats["taken"]) ** 0.5)
+    print(f"heavy {heavy:.3f}, light {light:.3f}, of {stats['taken']} samples")
+    expect(abs(heavy / (heavy + light) - 0.75) < allowed, f"heavy is {heavy:.3f}, light {light:.3f}, not +-{allowed}")
+
+
+def shares(live):
+    """Known shares of functions and threads, complete stacks, nothing lost."""
+    program = live.compile("shares.c")
+    stats, stacks = live.record("--per-thread", "-F", 997, command=[program, 2])  # CPU seconds of two threads
+    by_perf(stats)
+    expect(0.9 * 4 * 997 < stats["taken"] < 1.05 * 4 * 997, f"{stats['taken']} samples in four seconds of CPU time")
+    whole(stats, 0.99)
+    expect(stats["lost"] <= stats["taken"] * 0.01, f"samples were lost: {stats['text']}")
+    check_heavy(stats, stacks, 0.02)
+    expect(0.4 < share_of(stacks, "main") < 0.6, f"the first thread has {share_of(stacks, 'main'):.3f} of the work")
+    deep = [s for s in stacks if "heavy" in s.split(";")]
+    expect(all(s.split(";").count("level") == 9 for s in deep), f"not nine levels: {deep[:2]}")
+    expect(not any("[kernel.kallsyms]" in s for s in stacks), "kernel frames, of which nothing can be known")
+
+
+def threads(live):
+    """A running process: threads that it has, and those that it starts, by their CPU time."""
+    program = live.compile("threads.c")
+    user = AS_NOBODY if live.prefix else []
+    target = subprocess.Popen([*user, program, "1.5"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    out = live.folder / "threads.pb.gz"
+    recording = subprocess.Popen([*live.prefix, live.tool, "record", "-p", str(target.pid), "--per-thread", "-F", "499",
+                                  "--stats", "-o", out], stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    told = target.communicate("go\n")[0]
+    stats = live.stats(recording.communicate(timeout=30)[1])
+    whole(stats, 0.99)
+    for line in told.splitlines():
+        name, used = line.split()
+        sampled = sum(live.stacks(out, "--tagfocus", f"thread=^{name}$").values())
+        print(f"{name}: {sampled / 1e6:.0f} ms sampled of {int(used) / 1e6:.0f} ms")
+        # What the kernel does for a thread is not seen.
+        expect(0.9 * int(used) - 2e7 < sampled < 1.05 * int(used) + 2e7, f"{name}: {sampled} of {used} ns")
+
+
+def children(live):
+    """What a command starts is sampled, whatever program it becomes; or not."""
+    program = live.compile("shares.c")
+    for name in ("first", "second"):
+        shutil.copy(program, live.folder / name)
+    script = f"{live.folder}/first 0.4; {live.folder}/second 0.4 & wait; exit 7"
+    stats, stacks = live.record("-F", 499, command=["sh", "-c", script])
+    by_perf(stats)
+    whole(stats, 0.99)
+    total = sum(stacks.values())
+    parts = {name: sum(live.stacks(live.folder / "out.pb.gz", "--tagfocus", f"process=^{name}$").values()) / total
+             for name in ("first", "second")}
+    expect(min(parts.values()) > 0.25 and sum(parts.values()) > 0.95, f"{parts} of {stats['taken']} samples")
+    out = live.folder / "alone.folded"
+    script = f"i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; {live.folder}/first 0.3"
+    subprocess.run([*live.prefix, live.tool, "record", "--no-children", "-q", "-o", out, "--", "sh", "-c", script],
+                   check=True)
+    expect("spin" not in out.read_text(), "a child was sampled")
+
+
+def deep(live):
+    """Stacks longer than their copy are told, and larger copies can be asked for."""
+    program = live.compile("deep.c")
+    stats, _ = live.record("--stack-size", 16384, command=[program, 6, 1])
+    expect(stats["complete"] < 0.1 * stats["user"], f"48 KiB of stack in 16? {stats['text']}")
+    expect("longer than its copy" in stats["text"] and "see --stack-size" in stats["text"], stats["text"])
+    cut = live.stacks(live.folder / "out.pb.gz", "--tagfocus", "incomplete=stack longer than the copy of it")
+    expect(cut, "the stacks do not say what they lack")
+    stats, _ = live.record("--stack-size", 65528, command=[program, 6, 1])
+    whole(stats, 0.95)
+
+
+def refused(live):
+    """What cannot be done without privileges is said, and what can."""
+    def record(*words, code, says):
+        done = subprocess.run([*live.prefix, live.tool, "record", "-d", "1", "-o", live.folder / "x.folded", *words],
+                              capture_output=True, text=True, timeout=20)
+        expect(done.returncode == code, f"{words}: exit {done.returncode}, {done.stderr}")
+        for text in says:
+            expect(text in done.stderr, f"{words}: {done.stderr}")
+
+    for words in (["-a"], ["--name", "x"], ["--cgroup", "/sys/fs/cgroup"]):
+        record(*words, code=4, says=["CAP_BPF", "given by their ids", "a command"])
+    record("--backend", "bpf", "--", "true", code=4, says=["profcore check"])
+    record("--backend", "perf", "-a", code=2, says=["given by their ids"])
+    record("-p", "4194304", code=1, says=["no process"])
+    if live.prefix:
+        record("-p", str(os.getpid()), code=4, says=["another user's"])
+    target = subprocess.Popen([*live.prefix, live.compile("threads.c", "-DTHREADS=64"), "1"], stdin=subprocess.PIPE)
+    time.sleep(0.3)
+    live.prefix += ["prlimit", "--nofile=64:64"]
+    record("-p", str(target.pid), code=1, says=["oo many open files"])
+    del live.prefix[-2:]
+    target.communicate()
+    last = needs(live)["back end"]
+    expect(not last["met"] and last["have"].startswith("perf ring"), f"{last}")
+
+
+def choice(live):
+    """By root the same tool takes BPF, or the perf ring when it is told to."""
+    if not live.prefix:
+        raise Skip("only root can try both")
+    live.prefix = []
+    program = live.compile("shares.c")
+    Live.check_machine(live)
+    stats, _ = live.record(command=[program, 0.5])
+    expect("back end         BPF: " in stats["text"] and "by BPF on" in stats["text"], stats["text"])
+    stats, _ = live.record("--backend", "perf", command=[program, 0.5])
+    expect("back end         perf ring: as asked for" in stats["text"], stats["text"])
+    whole(stats, 0.99)
+    expect(needs(live)["back end"]["have"].startswith("BPF"), "check says something else")
+
+
+def bpf_capabilities(live):
+    """BPF with CAP_BPF and CAP_PERFMON alone: files are opened by their paths."""
+    if not live.prefix:
+        raise Skip("only root can give capabilities away")
+    live.prefix = WITH_BPF
+    Live.check_machine(live)
+    program = live.compile("shares.c")
+    stats, stacks = live.record("-F", 997, command=[program, 1])
+    expect("back end         BPF: " in stats["text"], stats["text"])
+    whole(stats, 0.95)  # the first milliseconds may come before the program's mappings are known
+    check_heavy(stats, stacks, 0.02)
+
+
+CASES = {f.__name__: f for f in (shares, threads, children, deep, refused, choice, bpf_capabilities)}
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in CASES:
+        sys.exit(f"usage: unprivileged.py {{{','.join(CASES)}}} TOOL")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        live = Live(os.path.abspath(sys.argv[2]), folder, AS_NOBODY if os.geteuid() == 0 else [])
+        try:
+            if live.prefix and not shutil.which("setpriv"):
+                raise Skip("no setpriv to drop privileges with")
+            make_runnable(live)
+            check_machine(live)
+            CASES[sys.argv[1]](live)
+        except Skip as reason:
+            print(f"skipped: {reason}", file=sys.stderr)
+            sys.exit(SKIP)
+        except Failure as failure:
+            sys.exit(f"failed: {failure}")
+
+
+if __name__ == "__main__":
+    main()
