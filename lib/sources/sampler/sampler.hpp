@@ -23,7 +23,8 @@ struct Options {
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
   bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
   uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows in kernel memory
-  double cpu_budget = 0.01; ///< share of one CPU that sampling may cost; not above 0: any
+  double cpu_budget = 0.01;       ///< share of one CPU that sampling may cost; not above 0: any
+  bool as_on_old_kernels = false; ///< for tests: without what came after Linux 5.8
 };
 
 /// Since the start. Every sample is one of: delivered, lost for a reason told here, or still to be
