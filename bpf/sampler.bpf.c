@@ -26,6 +26,7 @@ const volatile __u32 user_stacks = 1;
 /* Where the library is not in the first pid namespace: the number of its own. It knows processes by
  * their ids there. */
 const volatile __u32 pid_namespace = 0;
+const volatile __u32 kernel_stack_bytes = 16384; /* of a task in the kernel; see user_registers */
 
 volatile __u32 window = 0;
 volatile __u64 period_ns = 0; /* from one tick of a CPU to the next */
@@ -144,12 +145,13 @@ static __always_inline __u32 send_stack(struct sampler_stack *stack) {
 /* A stack travels with the first sample of its key in a window. */
 static __always_inline void count_sample(void *counts, const struct sampler_key *key,
                                          struct task_struct *task, struct sampler_stack *stack,
-                                         __u64 nanoseconds) {
+                                         __u64 nanoseconds, const int recent) {
   struct sampler_count *known = bpf_map_lookup_elem(counts, key);
   if (!known) {
     struct sampler_count fresh = {.samples = 1, .nanoseconds = nanoseconds};
     bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
-    bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &task->group_leader->comm);
+    struct task_struct *leader = CORE_FOLLOW(recent, task, group_leader);
+    bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
     fresh.is_sent = send_stack(stack);
     if (bpf_map_update_elem(counts, key, &fresh, BPF_NOEXIST) == 0) return;
     known = bpf_map_lookup_elem(counts, key); /* another CPU was first, or there is no room */
@@ -163,8 +165,8 @@ static __always_inline void count_sample(void *counts, const struct sampler_key 
   if (!known->is_sent) known->is_sent = send_stack(stack);
 }
 
-SEC("perf_event")
-int take_sample(struct bpf_perf_event_data *ctx) {
+/* `recent`: as from Linux 5.17 on, when bpf_loop came. */
+static __always_inline int sample(struct bpf_perf_event_data *ctx, const int recent) {
   const __u64 nanoseconds = time_of_tick();
   __u64 id = bpf_get_current_pid_tgid();
   struct sampler_key key = {.tgid = id >> 32, .tid = (__u32)id, .cpu = ~0U};
@@ -172,7 +174,8 @@ int take_sample(struct bpf_perf_event_data *ctx) {
     add(SAMPLER_IDLE, 1);
     return 0;
   }
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+  struct task_struct *task =
+      (void *)(recent ? (__u64)bpf_get_current_task_btf() : bpf_get_current_task());
   if (pid_namespace) {
     key.tgid = id_in_namespace(BPF_CORE_READ(task, group_leader));
     key.tid = key.tgid ? id_in_namespace(task) : 0;
@@ -195,13 +198,15 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   stack->kernel_frames = 0;
   stack->user_frames = 0;
   working->hash = 0;
-  if (key.tgid) key.started = SAMPLER_STARTED(task->group_leader->start_boottime);
+  if (key.tgid)
+    key.started = SAMPLER_STARTED(CORE_FOLLOW(recent, task, group_leader, start_boottime));
 
   __u32 user_frames = 0;
   /* Kernel threads have no user stack, tasks that exit none any more; of those outside the
    * namespace nothing is known. */
-  if (user_stacks && key.tgid && !(task->flags & PF_KTHREAD) && task->mm)
-    user_frames = unwind_user(ctx, task, &key, working);
+  if (user_stacks && key.tgid && !(CORE_FOLLOW(recent, task, flags) & PF_KTHREAD) &&
+      CORE_FOLLOW(recent, task, mm))
+    user_frames = unwind_user(ctx, task, &key, working, recent);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {
     user_frames = 0;
@@ -217,13 +222,28 @@ int take_sample(struct bpf_perf_event_data *ctx) {
   }
   working->hash = mix(working->hash, stack->stop | user_frames << 8);
   working->hashed = user_frames;
-  bpf_loop(stack->kernel_frames, hash_kernel_frame, &working, 0);
+  if (recent)
+    bpf_loop(stack->kernel_frames, hash_kernel_frame, &working, 0);
+  else
+    for (__u32 i = 0; i < SAMPLER_MAX_FRAMES && i < stack->kernel_frames; ++i)
+      if (hash_kernel_frame(i, &working)) break;
   key.stack = stack->hash = working->hash;
 
   if (at_window & 1)
-    count_sample(&counts_odd, &key, task, stack, nanoseconds);
+    count_sample(&counts_odd, &key, task, stack, nanoseconds, recent);
   else
-    count_sample(&counts_even, &key, task, stack, nanoseconds);
+    count_sample(&counts_even, &key, task, stack, nanoseconds, recent);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);
   return 0;
+}
+
+SEC("perf_event")
+int take_sample(struct bpf_perf_event_data *ctx) {
+  return sample(ctx, 1);
+}
+
+/* The same on kernels without bpf_loop; only one of the two is loaded. */
+SEC("perf_event")
+int sample_by_calls(struct bpf_perf_event_data *ctx) {
+  return sample(ctx, 0);
 }

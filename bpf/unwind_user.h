@@ -24,6 +24,8 @@ struct working {
   __u32 stop;
   __u32 mapping; /* of the frame before: most often of this one too */
   __u32 hashed;
+  __u32 tgid; /* under which the process is known */
+  __u32 zero;
   struct sampler_stack stack;
 };
 struct {
@@ -172,24 +174,46 @@ static long step_of_large(__u32 i, void *given) {
   return step_frame(walk->working, walk->process->mappings, SAMPLER_MAX_MAPPINGS);
 }
 
+#include "unwind_calls.h"
+
 static __always_inline int is_same_start(__u32 a, __u32 b) {
   return !a || !b || a - b + SAMPLER_STARTED_TOLERANCE <= 2 * SAMPLER_STARTED_TOLERANCE;
 }
 
 /* The id under which the task's process is known. One that was just forked still is what its parent
  * is: it has the same memory layout, stack and all, until it runs another program. */
-static __always_inline __u32 known_as(struct task_struct *task, const struct sampler_key *key) {
+static __always_inline __u32 known_as(struct task_struct *task, const struct sampler_key *key,
+                                      const int recent) {
   const struct sampler_process *process = bpf_map_lookup_elem(&processes, &key->tgid);
   if (process && is_same_start(process->started, key->started)) return key->tgid;
-  struct task_struct *parent = task->group_leader->real_parent;
-  if (parent->mm->start_stack != task->mm->start_stack ||
-      parent->mm->start_code != task->mm->start_code)
+  struct task_struct *parent = CORE_FOLLOW(recent, task, group_leader, real_parent);
+  if (CORE_FOLLOW(recent, parent, mm, start_stack) != CORE_FOLLOW(recent, task, mm, start_stack) ||
+      CORE_FOLLOW(recent, parent, mm, start_code) != CORE_FOLLOW(recent, task, mm, start_code))
     return 0;
-  return pid_namespace ? id_in_namespace(parent->group_leader) : parent->tgid;
+  return pid_namespace ? id_in_namespace(CORE_FOLLOW(recent, parent, group_leader))
+                       : CORE_FOLLOW(recent, parent, tgid);
 }
 
-static __always_inline void read_registers(struct bpf_perf_event_data *ctx,
-                                           struct task_struct *task, struct unwind_state *state) {
+/* Where the kernel left the user's registers, or a null pointer. */
+static __always_inline struct pt_regs___kernel *user_registers(struct task_struct *task,
+                                                               const int recent) {
+  if (recent) return (void *)bpf_task_pt_regs(task);
+  if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+    return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+  /* Before Linux 5.15: at the top of its stack. Whether they are a user's is seen in them. */
+  char *stack = BPF_CORE_READ(task, stack);
+  struct pt_regs___kernel *registers =
+      (void *)(stack + kernel_stack_bytes - bpf_core_type_size(struct pt_regs___kernel));
+#if defined(__TARGET_ARCH_x86)
+  return (BPF_CORE_READ(registers, cs) & 3) == 3 ? registers : 0;
+#else
+  return (BPF_CORE_READ(registers, pstate) & 15) == 0 ? registers : 0;
+#endif
+}
+
+/* False when there are none. */
+static __always_inline int read_registers(struct bpf_perf_event_data *ctx, struct task_struct *task,
+                                          struct unwind_state *state, const int recent) {
   if (is_user_address(PT_REGS_PC(ctx))) {
 #if defined(__TARGET_ARCH_x86)
     state->pc = ctx->regs.rip;
@@ -201,9 +225,10 @@ static __always_inline void read_registers(struct bpf_perf_event_data *ctx,
     state->bp = ctx->regs.regs[29];
     state->lr = ctx->regs.regs[30];
 #endif
-    return;
+    return 1;
   }
-  struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(task);
+  struct pt_regs___kernel *regs = user_registers(task, recent);
+  if (!regs) return 0;
 #if defined(__TARGET_ARCH_x86)
   state->pc = BPF_CORE_READ(regs, ip);
   state->sp = BPF_CORE_READ(regs, sp);
@@ -214,22 +239,31 @@ static __always_inline void read_registers(struct bpf_perf_event_data *ctx,
   state->bp = BPF_CORE_READ(regs, regs[29]);
   state->lr = BPF_CORE_READ(regs, regs[30]);
 #endif
+  return 1;
 }
 
 static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct task_struct *task,
-                                         const struct sampler_key *key, struct working *working) {
+                                         const struct sampler_key *key, struct working *working,
+                                         const int recent) {
   working->state.exact = 1;
   working->state.lr = 0;
   working->frames = 0;
   working->mapping = 0;
-  read_registers(ctx, task, &working->state);
-  const __u32 tgid = known_as(task, key);
+  if (!read_registers(ctx, task, &working->state, recent)) {
+    working->stack.stop = UNWIND_OTHER;
+    return 0;
+  }
+  const __u32 tgid = known_as(task, key, recent);
   const __u32 zero = 0;
   struct sampler_process *process = bpf_map_lookup_elem(&processes, &tgid);
   if (!process) {
     add(SAMPLER_UNREGISTERED, 1);
     process = bpf_map_lookup_elem(&no_process, &zero);
     if (!process) return 0;
+  }
+  if (!recent) {
+    walk_by_calls(working, tgid);
+    return working->frames;
   }
   struct large_walk large = {working, 0};
   if (process->count > SAMPLER_FEW_MAPPINGS)

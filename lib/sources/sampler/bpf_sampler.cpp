@@ -16,7 +16,9 @@
 #include "sources/sampler/bpf_tables.hpp"
 #include "sources/sampler/clock.hpp"
 #include "sources/sampler/jvm_process.hpp"
+#include "sources/sampler/kernel_features.hpp"
 #include "sources/sampler/pid_namespace.hpp"
+#include "sources/sampler/quiet_libbpf.hpp"
 #include "sources/sampler/rate_control.hpp"
 #include "sources/sampler/side_band.hpp"
 #include "sources/sampler/trampolines.hpp"
@@ -49,18 +51,6 @@
 namespace profcore::sampler {
 namespace {
 
-/// libbpf says what it does on stderr unless it is told not to, and is told for the whole process:
-/// so only while it is at work for us.
-class QuietLibbpf {
-public:
-  QuietLibbpf() : before_{libbpf_set_print(say_nothing)} {}
-  QuietLibbpf(const QuietLibbpf &) = delete;
-  QuietLibbpf &operator=(const QuietLibbpf &) = delete;
-  ~QuietLibbpf() { libbpf_set_print(before_); }
-
-private:
-  static int say_nothing(libbpf_print_level, const char *, va_list) { return 0; }
-  libbpf_print_fn_t before_;
 };
 
 struct SkeletonCloser {
@@ -75,11 +65,22 @@ struct RingCloser {
               fmt::format("{}: {}", what, strerrordesc_np(error))};
 }
 
+int possible_cpus() {
+  const QuietLibbpf quiet;
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1) fail(-cpus, "the CPUs cannot be counted (/sys/devices/system/cpu/possible)");
+  return cpus;
+}
+
 /// Between two looks at the side-band while records come: what a process does in this time before
 /// it is known is sampled by frame pointers only.
 constexpr int64_t kRecordsDelay = 1000000;
 constexpr size_t kRescansAtOnce = 32;
 constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
+
+/// Known to the kernel at most, where maps cannot grow.
+constexpr uint32_t kProcessesAtOnce = 8192;
+constexpr uint32_t kLargeProcessesAtOnce = 1024;
 
 class BpfSampler final : public Sampler {
 public:
@@ -94,6 +95,7 @@ public:
   std::vector<JavaCode> take_java() override;
 
 private:
+  void fit_to_kernel();
   void load();
   void attach();
   void choose_cgroup();
@@ -124,6 +126,7 @@ private:
   std::optional<Regex> name_;
   bool selects_ = false; ///< only some processes are sampled
   std::unique_ptr<sampler_bpf, SkeletonCloser> skeleton_;
+  bpf_program *program_ = nullptr; ///< of the skeleton's, the one for this kernel
   std::unique_ptr<ring_buffer, RingCloser> ring_;
   std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link *)>> links_;
   std::vector<int> clocks_; ///< the perf events of `links_`, which own them
@@ -166,7 +169,7 @@ BpfSampler::BpfSampler(const Options &options)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
   if (!options.name_pattern.empty()) name_.emplace(options.name_pattern, "name");
   targets_.insert(options.pids.begin(), options.pids.end());
-  cpus_ = libbpf_num_possible_cpus();
+  cpus_ = possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
   if (!epoll_.is_open()) fail(errno, "epoll");
@@ -227,10 +230,34 @@ void BpfSampler::wake_after(int64_t nanoseconds) {
   timerfd_settime(timer_.get(), 0, &time, nullptr);
 }
 
+/// Chooses what this kernel can run, before anything is loaded.
+void BpfSampler::fit_to_kernel() {
+  KernelFeatures kernel = probe_kernel();
+  if (kernel.error != 0) fail(kernel.error, "BPF programs cannot be loaded");
+  if (!kernel.has_ring)
+    throw Error{Status::kUnsupported,
+                "this kernel is too old: its BPF has no ring buffers (Linux 5.8 or newer has)"};
+  if (options_.as_on_old_kernels) kernel.has_loop = kernel.has_growing_maps = false;
+  program_ = kernel.has_loop ? skeleton_->progs.take_sample : skeleton_->progs.sample_by_calls;
+  bpf_program__set_autoload(skeleton_->progs.take_sample, kernel.has_loop);
+  bpf_program__set_autoload(skeleton_->progs.sample_by_calls, !kernel.has_loop);
+  if (!kernel.has_growing_maps) {
+    // All their memory is taken at once: about 4 and 6 MB.
+    bpf_map__set_map_flags(skeleton_->maps.processes, 0);
+    bpf_map__set_max_entries(skeleton_->maps.processes, kProcessesAtOnce);
+    bpf_map__set_map_flags(skeleton_->maps.large_processes, 0);
+    bpf_map__set_max_entries(skeleton_->maps.large_processes, kLargeProcessesAtOnce);
+  }
+  // 16 KiB on both machines, but a page where pages are larger.
+  skeleton_->rodata->kernel_stack_bytes =
+      static_cast<uint32_t>(std::max<long>(16384, sysconf(_SC_PAGESIZE)));
+}
+
 void BpfSampler::load() {
   QuietLibbpf quiet;
   skeleton_.reset(sampler_bpf__open());
   if (!skeleton_) fail(errno, "the BPF program cannot be opened");
+  fit_to_kernel();
   skeleton_->rodata->only_targets = selects_ ? 1 : 0;
   skeleton_->rodata->only_cgroup = options_.cgroup.empty() ? 0 : 1;
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
@@ -247,6 +274,9 @@ void BpfSampler::load() {
   bpf_map__set_max_entries(skeleton_->maps.counts_odd, entries);
   bpf_map__set_max_entries(skeleton_->maps.row_chunks, chunks);
   const int error = sampler_bpf__load(skeleton_.get());
+  if (error == -ESRCH)
+    throw Error{Status::kUnsupported, "the kernel does not tell the layout of its structures: it "
+                                      "was built without BTF (CONFIG_DEBUG_INFO_BTF)"};
   if (error != 0) fail(-error, "the BPF program cannot be loaded");
   if (!options_.cgroup.empty()) choose_cgroup();
   row_memory_ = std::make_unique<BpfRowMemory>(bpf_map__fd(skeleton_->maps.row_chunks));
@@ -300,7 +330,7 @@ void BpfSampler::attach() {
       if (errno == ENODEV) continue;
       fail(errno, fmt::format("the clock of CPU {} cannot be opened", cpu));
     }
-    bpf_link *link = bpf_program__attach_perf_event(skeleton_->progs.take_sample, event.get());
+    bpf_link *link = bpf_program__attach_perf_event(program_, event.get());
     if (link == nullptr) fail(errno, "the BPF program cannot be attached");
     clocks_.push_back(event.release()); // the link has it
     links_.emplace_back(link, bpf_link__destroy);

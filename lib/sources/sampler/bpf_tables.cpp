@@ -16,16 +16,8 @@ constexpr size_t kChunkBytes = size_t{SAMPLER_CHUNK_SLOTS} * sizeof(unwind_row);
 constexpr size_t kFileBytes = size_t{SAMPLER_MAX_FILES} * sizeof(sampler_file);
 constexpr uint64_t kAboveAll = UINT64_MAX >> 1;
 
-} // namespace
-
-bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlots &slots) {
-  std::vector<const Mapping *> chosen;
-  cut_ += choose_mappings(process, files, SAMPLER_MAX_MAPPINGS, chosen);
-  const auto pid = static_cast<uint32_t>(process.pid);
-  const bool is_large = chosen.size() > SAMPLER_FEW_MAPPINGS;
-  const std::span<sampler_mapping> to = is_large
-                                            ? std::span<sampler_mapping>{large_process_.mappings}
-                                            : std::span<sampler_mapping>{process_.mappings};
+void fill(std::span<sampler_mapping> to, const std::vector<const Mapping *> &chosen,
+          FileSlots &slots) {
   size_t filled = 0;
   for (const Mapping *mapping : chosen) {
     sampler_mapping &entry = to[filled++];
@@ -37,13 +29,28 @@ bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlo
     entry.file = slots.slot_of(mapping->known_as());
   }
   for (sampler_mapping &entry : to.subspan(filled)) entry = {kAboveAll, 0, 0, 0};
-  if (is_large) {
-    for (sampler_mapping &entry : process_.mappings) entry = {kAboveAll, 0, 0, 0};
-    if (bpf_map_update_elem(large_, &pid, &large_process_, BPF_ANY) != 0) return false;
-    are_large_.insert(process.pid);
+}
+
+} // namespace
+
+bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlots &slots) {
+  std::vector<const Mapping *> chosen;
+  const auto pid = static_cast<uint32_t>(process.pid);
+  size_t cut = choose_mappings(process, files, SAMPLER_MAX_MAPPINGS, chosen);
+  process_.count = static_cast<uint32_t>(chosen.size());
+  if (chosen.size() > SAMPLER_FEW_MAPPINGS) {
+    fill(large_process_.mappings, chosen, slots);
+    if (bpf_map_update_elem(large_, &pid, &large_process_, BPF_ANY) == 0) {
+      are_large_.insert(process.pid);
+      chosen.clear();
+    } else { // no room: the few that matter most, then
+      cut = choose_mappings(process, files, SAMPLER_FEW_MAPPINGS, chosen);
+      process_.count = SAMPLER_FEW_MAPPINGS;
+    }
   }
+  cut_ += cut;
+  fill(process_.mappings, chosen, slots);
   process_.started = SAMPLER_STARTED(process.start_time);
-  process_.count = static_cast<uint32_t>(filled);
   return bpf_map_update_elem(small_, &pid, &process_, BPF_ANY) == 0;
 }
 

@@ -18,8 +18,9 @@ public:
   /// `small` and `large` are maps that stay the caller's.
   BpfProcesses(int small, int large) : small_{small}, large_{large} {}
 
-  /// False when the kernel has no room. Of more than SAMPLER_MAX_MAPPINGS those that matter most
-  /// are told: with rows before without, large before small.
+  /// False when the kernel has no room. Of more than SAMPLER_MAX_MAPPINGS (or SAMPLER_FEW_MAPPINGS,
+  /// when the large table is full) those that matter most are told: with rows before without, large
+  /// before small.
   bool put(const Process &process, const ModuleFiles &files, FileSlots &slots);
   void remove(int32_t pid);
 

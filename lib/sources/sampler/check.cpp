@@ -1,6 +1,9 @@
 #include "sources/sampler/check.hpp"
 
 #include "build_features.hpp"
+#if PROFCORE_HAVE_BPF
+#include "sources/sampler/kernel_features.hpp"
+#endif
 #include "sources/sampler/module_files.hpp"
 #include "sources/sampler/perf_records.hpp"
 #include "sources/sampler/pid_namespace.hpp"
@@ -57,23 +60,39 @@ bool has_kernel_addresses() {
   return false;
 }
 
-Need kernel_version() {
-  Need need{"Linux 6.1 or newer",
-            "",
-            "The BPF sampler needs hash maps that grow, in perf_event programs.",
-            "Run a newer kernel, or decode what another profiler recorded.",
-            false,
-            true};
-  utsname system{};
-  uname(&system);
-  need.have = system.release;
+bool is_version_5_8(const char *release) {
   int major = 0;
   int minor = 0;
-  const char *end = system.release + std::strlen(system.release);
-  const auto [at, error] = std::from_chars(system.release, end, major);
+  const char *end = release + std::strlen(release);
+  const auto [at, error] = std::from_chars(release, end, major);
   if (error == std::errc{} && at != end) std::from_chars(at + 1, end, minor);
-  need.is_met = major > 6 || (major == 6 && minor >= 1);
-  return need;
+  return major > 5 || (major == 5 && minor >= 8);
+}
+
+/// By trying, where that is permitted: distributions bring later BPF to old kernels.
+void add_kernel(std::vector<Need> &needs) {
+  utsname system{};
+  uname(&system);
+  bool is_met = is_version_5_8(system.release);
+#if PROFCORE_HAVE_BPF
+  const KernelFeatures kernel = probe_kernel();
+  if (kernel.error == 0) is_met = kernel.has_ring;
+#endif
+  needs.push_back({"Linux 5.8 or newer", system.release, "The BPF sampler needs ring buffers.",
+                   "Run a newer kernel, or decode what another profiler recorded.", is_met, true});
+#if PROFCORE_HAVE_BPF
+  if (kernel.error != 0) return;
+  needs.push_back({"loops of BPF",
+                   kernel.has_loop ? "yes: stacks are walked by bpf_loop"
+                                   : "no: stacks are walked by a call for each frame",
+                   "A sample costs more, with the same stacks.", "Run Linux 5.17 or newer.",
+                   kernel.has_loop, false});
+  needs.push_back(
+      {"maps of BPF that grow", kernel.has_growing_maps ? "yes" : "no",
+       "At most 8192 processes are known at a time, the others go by frame pointers; 1024 have "
+       "room for more than 16 files of code.",
+       "Run Linux 6.1 or newer.", kernel.has_growing_maps, false});
+#endif
 }
 
 /// The hard needs that are not met, one after the other.
@@ -168,7 +187,7 @@ std::vector<Need> check_needs() {
                    "Only perf rings are left: own processes, user mode.",
                    "Install clang, bpftool and libbpf, then build with -Dbpf=enabled.",
                    PROFCORE_HAVE_BPF != 0, true});
-  needs.push_back(kernel_version());
+  add_kernel(needs);
   const bool can_load = is_admin || has(all, CAP_BPF);
   needs.push_back({"CAP_BPF", yes_no(can_load), "No BPF program can be loaded.",
                    "Run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep PROGRAM",

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <cstdarg>
+
+namespace profcore::sampler {
+
+/// libbpf says what it does on stderr unless it is told not to, and is told for the whole process:
+/// so only while it is at work for us.
+class QuietLibbpf {
+public:
+  QuietLibbpf() : before_{libbpf_set_print(say_nothing)} {}
+  QuietLibbpf(const QuietLibbpf &) = delete;
+  QuietLibbpf &operator=(const QuietLibbpf &) = delete;
+  ~QuietLibbpf() { libbpf_set_print(before_); }
+
+private:
+  static int say_nothing(libbpf_print_level, const char *, va_list) { return 0; }
+  libbpf_print_fn_t before_;
+};
+
+} // namespace profcore::sampler
