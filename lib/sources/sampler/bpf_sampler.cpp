@@ -51,8 +51,6 @@
 namespace profcore::sampler {
 namespace {
 
-};
-
 struct SkeletonCloser {
   void operator()(sampler_bpf *skeleton) const noexcept { sampler_bpf__destroy(skeleton); }
 };

@@ -455,7 +455,7 @@ Stats RingSampler::stats() const {
   stats.processes = const_cast<ProcessTable &>(processes_).all().size();
   stats.modules = files_.known();
   stats.cut_registrations = processes_.cut_mappings();
-  stats.evicted_rows = unwinder_.evicted();
+  stats.evicted_files = unwinder_.evicted();
   stats.frequency = options_.frequency;
   stats.event = events_.event();
   return stats;
