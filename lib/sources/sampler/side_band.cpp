@@ -125,7 +125,11 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
   std::stable_sort(events_.begin(), events_.end(),
                    [](const Event &a, const Event &b) { return a.time < b.time; });
   size_t done = 0;
-  for (; done < events_.size() && events_[done].time <= until; ++done) {
+  constexpr uint64_t kOtherClock = 1'000'000'000; // this process may have its own, by a namespace
+  const auto is_due = [&](const Event &event) {
+    return event.time <= until || event.time - until > kOtherClock;
+  };
+  for (; done < events_.size() && is_due(events_[done]); ++done) {
     const Event &event = events_[done];
     const auto *bytes = reinterpret_cast<const uint8_t *>(&bytes_[event.offset]);
     perf_event_header header;
