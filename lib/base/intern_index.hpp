@@ -36,7 +36,7 @@ public:
     const uint32_t tag = fold(hash);
     const size_t mask = slots_.size() - 1;
     for (size_t at = tag & mask;; at = (at + 1) & mask)
-      if (slots_[at].id == kNotFound || slots_[at].tag == tag) return slots_[at].id;
+      if (slots_[at].is_empty() || slots_[at].tag == tag) return slots_[at].id();
   }
 
   template <class Equal> uint32_t find(uint64_t hash, Equal &&equal) const {
@@ -45,8 +45,8 @@ public:
     const size_t mask = slots_.size() - 1;
     for (size_t at = tag & mask;; at = (at + 1) & mask) {
       const Slot slot = slots_[at];
-      if (slot.id == kNotFound) return kNotFound;
-      if (slot.tag == tag && equal(slot.id)) return slot.id;
+      if (slot.is_empty()) return kNotFound;
+      if (slot.tag == tag && equal(slot.id())) return slot.id();
     }
   }
 
@@ -58,20 +58,24 @@ public:
     const size_t mask = slots_.size() - 1;
     for (size_t at = tag & mask;; at = (at + 1) & mask) {
       const Slot slot = slots_[at];
-      if (slot.id == kNotFound) {
+      if (slot.is_empty()) {
         const uint32_t id = make();
-        slots_[at] = {tag, id};
+        slots_[at] = {tag, ~id};
         ++size_;
         return id;
       }
-      if (slot.tag == tag && equal(slot.id)) return slot.id;
+      if (slot.tag == tag && equal(slot.id())) return slot.id();
     }
   }
 
 private:
+  /// All zero when empty, as fresh pages are.
   struct Slot {
     uint32_t tag;
-    uint32_t id;
+    uint32_t inverse_id;
+
+    bool is_empty() const noexcept { return inverse_id == 0; }
+    uint32_t id() const noexcept { return ~inverse_id; }
   };
 
   static uint32_t fold(uint64_t hash) noexcept {
@@ -80,13 +84,12 @@ private:
 
   void rehash(size_t capacity) {
     PodVector<Slot> grown;
-    grown.resize_uninitialized(capacity);
-    std::memset(static_cast<void *>(grown.data()), 0xff, capacity * sizeof(Slot));
+    grown.assign_zeros(capacity);
     const size_t mask = capacity - 1;
     for (const Slot &slot : slots_) {
-      if (slot.id == kNotFound) continue;
+      if (slot.is_empty()) continue;
       size_t at = slot.tag & mask;
-      while (grown[at].id != kNotFound) at = (at + 1) & mask;
+      while (!grown[at].is_empty()) at = (at + 1) & mask;
       grown[at] = slot;
     }
     slots_ = std::move(grown);

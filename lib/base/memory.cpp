@@ -86,6 +86,12 @@ void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes) {
   return fresh;
 }
 
+void *allocate_zeroed_pages(size_t bytes) {
+  void *fresh = is_large(bytes) ? map_block(mapped_size(bytes)) : std::calloc(bytes, 1);
+  if (fresh == nullptr) throw std::bad_alloc{};
+  return fresh;
+}
+
 void release_pages(void *block, size_t bytes) noexcept {
   if (block == nullptr) return;
   if (is_large(bytes))

@@ -13,6 +13,9 @@ namespace profcore {
 /// Grows or shrinks a block; throws std::bad_alloc and leaves the old block as it was. Large blocks
 /// ask for huge pages: first-touch page faults cost more than decoding does.
 void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes);
+/// A block of zeros to be grown and freed as one of `reallocate_pages`. Large ones are not touched
+/// here: fresh pages are zero.
+void *allocate_zeroed_pages(size_t bytes);
 /// Frees a block of `reallocate_pages`; `bytes` is what was asked for.
 void release_pages(void *block, size_t bytes) noexcept;
 
@@ -89,6 +92,14 @@ public:
     const size_t old = size_;
     resize_uninitialized(size);
     for (size_t i = old; i < size; ++i) data_[i] = value;
+  }
+  /// `size` zeros in place of all that was here.
+  void assign_zeros(size_t size) {
+    *this = {};
+    if (size == 0) return;
+    if (size > SIZE_MAX / sizeof(T)) throw std::bad_alloc{};
+    data_ = static_cast<T *>(allocate_zeroed_pages(size * sizeof(T)));
+    size_ = capacity_ = size;
   }
   void push_back(T value) {
     if (size_ == capacity_) [[unlikely]]

@@ -37,7 +37,8 @@ uint32_t next_id(size_t size, const char *what) {
 
 } // namespace
 
-Profile::Profile() : seed_{random_hash_seed()} {
+Profile::Profile()
+    : seed_{random_hash_seed()}, label_seeds_{random_hash_seed(), random_hash_seed()} {
   add_none_entries();
 }
 
@@ -151,11 +152,14 @@ uint64_t Profile::prepare_label_set(std::span<Label> labels) const {
   const auto by_key = [](const Label &a, const Label &b) { return a.key < b.key; };
   if (!std::is_sorted(labels.begin(), labels.end(), by_key))
     std::stable_sort(labels.begin(), labels.end(), by_key);
+  // The labels' own hashes do not wait for each other.
   uint64_t hash = seed_;
   for (const Label &label : labels) {
-    hash = hash_combine(hash, static_cast<uint64_t>(label.key) << 32 | label.text, seed_);
-    hash = hash_combine(hash, static_cast<uint64_t>(label.is_number) << 32 | label.unit, seed_);
-    hash = hash_combine(hash, static_cast<uint64_t>(label.number), seed_);
+    const uint64_t words[] = {
+        hash_u64(static_cast<uint64_t>(label.key) << 32 | label.text, seed_),
+        hash_u64(static_cast<uint64_t>(label.is_number) << 32 | label.unit, label_seeds_[0]),
+        hash_u64(static_cast<uint64_t>(label.number), label_seeds_[1])};
+    hash = hash_combine(hash, words[0] + words[1] + words[2], seed_);
   }
   label_set_index_.prefetch(hash);
   return hash;

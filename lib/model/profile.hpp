@@ -5,6 +5,7 @@
 #include "model/sample_type.hpp"
 #include "model/stack_trie.hpp"
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -265,6 +266,7 @@ private:
   std::vector<Warning> warnings_;
   std::vector<Counter> counters_;
   uint64_t seed_;
+  std::array<uint64_t, 2> label_seeds_;
 };
 
 } // namespace profcore

@@ -59,10 +59,13 @@ struct RawValueType {
   StringIndex unit;
 };
 
+constexpr size_t kBlock = 512; ///< samples that go from one stage to the next together
+
 /// What the first pass finds: how many of everything, where, and the small fields.
 struct Scan {
   Extent samples, mappings, locations, functions, strings;
   uint64_t sample_bytes = 0;
+  PodVector<const uint8_t *> blocks; ///< where every kBlock-th sample begins, from the first on
   std::vector<RawValueType> sample_types;
   RawValueType period_type;
   std::vector<StringIndex> comments;
@@ -118,11 +121,10 @@ public:
   void finish();
 
 private:
-  struct Outcome;
-  struct Helper;
+  struct Work;
 
   Decoder &decoder_;
-  std::unique_ptr<Helper> helper_;
+  std::unique_ptr<Work> work_;
 };
 
 class Decoder {
@@ -133,8 +135,9 @@ public:
   Profile run();
 
 private:
-  template <unsigned kParts> friend class SampleReader;
   friend class SampleReading;
+  friend class SampleSplitter;
+  friend class SlowReader;
   friend class StackPart;
   friend class LabelPart;
 
@@ -185,7 +188,6 @@ private:
   uint64_t missing_mappings_ = 0;
   uint64_t lost_strings_ = 0;
   mutable std::atomic<uint64_t> label_bytes_{0}, other_bytes_{0};
-  std::atomic<bool> stop_{false}; ///< one thread has failed: the other need not go on
 };
 
 template <class Visit>

@@ -2,38 +2,35 @@
 
 namespace profcore::pprof {
 
-void LabelPart::resolve(std::span<PendingSample> samples, std::span<LabelSetId> sets) {
-  size_t fresh = 0;
+void LabelPart::resolve(std::span<const SplitSample> samples, size_t first_row,
+                        std::span<LabelSetId> sets) {
+  std::span<NewList> lists = memory_.look_up<&SplitSample::labels_size, &SplitSample::labels_print>(
+      samples, static_cast<uint32_t>(profile_.label_set_count()), sets);
+  for (; lists.size() > kSideBySide; lists = lists.subspan(kSideBySide))
+    add(lists.first(kSideBySide), samples);
+  add(lists, samples);
+  memory_.settle(samples, first_row, sets, slow_);
+}
+
+void LabelPart::add(std::span<NewList> lists, std::span<const SplitSample> samples) {
   labels_.clear();
-  for (size_t i = 0; i < samples.size(); ++i) {
-    PendingSample &sample = samples[i];
-    if (sample.slow) continue;
-    sets[i] = 0;
-    if (sample.labels_size == 0) continue;
-    if (cache_.takes(sample.labels_size)) {
-      const uint32_t known = cache_.find(sample.labels_print);
-      if (known != RawCache::kNotFound) {
-        sets[i] = known;
-        continue;
-      }
-    }
-    const size_t first = labels_.size();
-    if (!parse(sample.labels, sample.labels + sample.labels_size) && !parse_odd(sample)) {
-      sample.slow = true;
-      continue;
-    }
-    const size_t size = labels_.size() - first;
-    new_labels_[fresh++] = {i, first, size,
-                            profile_.prepare_label_set({labels_.data() + first, size})};
+  for (size_t i = 0; i < lists.size(); ++i) {
+    const SplitSample &sample = samples[lists[i].sample];
+    NewSet &set = new_sets_[i];
+    set.first_label = labels_.size();
+    const bool good = parse(sample.labels(), sample.end) || parse_odd(sample.labels(), sample.end);
+    lists[i].id = good ? 0 : ListMemory::kOdd;
+    set.size = labels_.size() - set.first_label;
+    set.hash = profile_.prepare_label_set({labels_.data() + set.first_label, set.size});
   }
-  for (size_t i = 0; i < fresh; ++i) {
-    const NewLabels &added = new_labels_[i];
-    const PendingSample &sample = samples[added.sample];
-    sets[added.sample] = profile_.add_prepared_label_set(
-        {labels_.data() + added.first_label, added.size}, added.hash);
-    if (cache_.takes(sample.labels_size)) cache_.insert(sample.labels_print, sets[added.sample]);
+  for (size_t i = 0; i < lists.size(); ++i) {
+    NewList &list = lists[i];
+    const NewSet &set = new_sets_[i];
+    list.settle(list.id != ListMemory::kOdd
+                    ? profile_.add_prepared_label_set({labels_.data() + set.first_label, set.size},
+                                                      set.hash)
+                    : ListMemory::kOdd);
   }
-  cache_.judge();
 }
 
 /// Labels as writers lay them out: short messages of a key and a text, or a number and a unit.
@@ -66,20 +63,25 @@ bool LabelPart::parse(const uint8_t *at, const uint8_t *end) {
 }
 
 /// Labels that are right but laid out otherwise, or such as are counted. False for errors, which
-/// are told when all samples before have been seen.
-bool LabelPart::parse_odd(const PendingSample &sample) {
+/// are told when all samples before have been seen, and when there is anything but labels.
+bool LabelPart::parse_odd(const uint8_t *at, const uint8_t *end) {
   const size_t first = labels_.size();
   const LabelOddities before = oddities_;
   try {
-    WireReader reader{{sample.labels, sample.labels_size}, origin_};
+    WireReader reader{{at, static_cast<size_t>(end - at)}, origin_};
     WireField field;
-    while (reader.next(field)) add_label(field, first);
-    return true;
+    bool only_labels = true;
+    while (only_labels && reader.next(field)) {
+      only_labels = field.number == kLabels;
+      if (only_labels) add_label(field, first);
+    }
+    if (only_labels) return true;
   } catch (const Error &) {
-    labels_.resize(first);
-    oddities_ = before;
-    return false;
+    // told by the slow way
   }
+  labels_.resize(first);
+  oddities_ = before;
+  return false;
 }
 
 void LabelPart::add_label(const WireField &message, size_t first_label) {

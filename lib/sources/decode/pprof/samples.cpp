@@ -1,211 +1,67 @@
 // The samples of a profile.proto message.
 //
 // A large profile is its samples, and a sample is a list of location ids, the values and labels.
-// Four things keep the cost of one near the cost of reading its bytes:
+// Five things keep the cost of one near the cost of reading its bytes:
 //
-// - Lists repeat. The raw bytes of the location list, and of everything behind the values, are
-//   fingerprinted and looked up in tables of what was decoded before (RawCache); a repeated sample
-//   never has its ids decoded. Samples go through in batches, so that the misses overlap.
-// - A new list is decoded without branches on varint lengths. The new ones of a batch are walked
-//   into the trie side by side, again because of the misses; behind the first new node of a stack
-//   everything is new and is appended without a look-up.
-// - Values go straight into their columns.
-// - Stacks need nothing of labels and values, and the other way round, so a second thread, where
-//   the caller allows one, takes one half of the work: both threads hop over the same samples and
-//   each does its part, StackPart or LabelPart, without a lock or a hand-over. Every id is the one
-//   that a single thread gives. Cutting the samples in the middle instead, which would serve more
-//   than two threads, costs a merge of two tries, which is as slow as what it saves here.
+// - Samples go through in blocks, in stages. SampleSplitter finds the parts of each, stores the
+//   values in their columns and fingerprints the raw bytes of the location list and of the labels;
+//   StackPart and LabelPart turn these into ids. A stage does one thing for many samples, so that
+//   the misses of its table overlap.
+// - Lists repeat: each part looks the fingerprints up in a table of what was decoded before
+//   (ListMemory), and a repeated list is never decoded.
+// - The ends of the ids of a new list are found 64 bytes at a time, not one behind the other. The
+//   new lists of a block are walked into the trie side by side, again because of the misses; behind
+//   the first new node of a stack everything is new and is appended without a look-up.
+// - Nothing is done without need: what stands behind the values is only looked at when it is new.
+// - A second thread, where the caller allows one, takes the labels, which need nothing of the
+//   stacks. Blocks need nothing of each other before StackPart and LabelPart, so whichever thread
+//   waits for a block splits one (BlockWindow): that evens out what the two have to do. Every id is
+//   the one that a single thread gives, since each part gets the blocks in order. Cutting the
+//   samples in the middle instead costs a merge of two tries, which is as slow as what it saves.
+//
+// Tried and dropped: leading new stacks over their outer 4 or 8 locations by a table of their own
+// (the walk gets shorter by what the table costs), buckets of a cache line for the fingerprints.
 //
 // A sample whose fields stand in another order, or that fails any check, is read again field by
-// field by `read_slowly`, which either finds it good or says what is wrong and where.
+// field by SlowReader, which either finds it good or says what is wrong and where.
 //
 // Where hardly any list repeats (profiles aggregated by stack), remembering each would only cost
 // memory: after a trial the table is given up.
 
-#include "sources/decode/pprof/sample_parts.hpp"
+#include "sources/decode/pprof/sample_blocks.hpp"
 
-#include <algorithm>
 #include <exception>
 #include <fmt/format.h>
 #include <iterator>
+#include <memory>
 #include <pthread.h>
 #include <signal.h>
 
 namespace profcore::pprof {
-namespace {
 
-constexpr uint64_t kReportEvery = UINT64_C(1) << 20;  ///< bytes
-constexpr uint64_t kWorthAThread = UINT64_C(1) << 20; ///< bytes of samples
-
-} // namespace
-
-/// kStacks, kLabels (and values) or both: what this reader does of each sample.
-enum Parts : unsigned { kStacks = 1, kLabels = 2, kWhole = 3 };
-
-template <unsigned kParts> class SampleReader {
+/// Fields in any order, lists in any number of pieces; every error in a sample is found here.
+class SlowReader {
 public:
-  explicit SampleReader(Decoder &decoder)
+  explicit SlowReader(Decoder &decoder)
       : decoder_{decoder}, profile_{decoder.profile_}, origin_{decoder.input_.data()},
-        end_{origin_ + decoder.input_.size()}, stacks_{decoder}, labels_{decoder} {
-    for (size_t i = 0; i < profile_.sample_types().size(); ++i)
-      columns_.push_back(profile_.values(i).data());
-  }
+        labels_{decoder} {}
 
-  void run();
-  /// Of `run`, in order: not read yet.
-  std::vector<SlowSample> take_slow() noexcept { return std::move(slow_); }
-  /// Fields in any order, lists in any number of pieces; every error in a sample is found here.
-  void read_slowly(const SlowSample &sample);
+  void read(const SlowSample &sample);
   const LabelOddities &oddities() const noexcept { return labels_.oddities(); }
 
 private:
-  static constexpr bool kDoesStacks = (kParts & kStacks) != 0;
-  static constexpr bool kDoesLabels = (kParts & kLabels) != 0;
-
-  bool split(PendingSample &sample, size_t row) noexcept;
-  const uint8_t *split_values(const uint8_t *at, const uint8_t *end, size_t row) noexcept;
-  void resolve_batch(size_t first_row, size_t count);
-  void check_bytes() const;
+  void add_id(uint64_t id, uint64_t offset);
 
   Decoder &decoder_;
   Profile &profile_;
   const uint8_t *origin_;
-  const uint8_t *end_; ///< of the input: how far a load may look ahead
-  StackPart stacks_;
   LabelPart labels_;
-  std::array<PendingSample, kBatch> pending_;
-  std::vector<SlowSample> slow_;
-  std::vector<int64_t *> columns_;
+  PodVector<LocationId> ids_; ///< leaf first
   std::vector<int64_t> values_;
 };
 
-/// Finds the parts of a sample that is laid out as writers do it: ids, values, labels. The values
-/// are stored at once. False: let `read_slowly` see.
-template <unsigned kParts>
-bool SampleReader<kParts>::split(PendingSample &sample, size_t row) noexcept {
-  const uint8_t *at = sample.begin;
-  const uint8_t *const end = sample.end;
-  uint64_t number = 0;
-
-  sample.stack = at;
-  if (at != end && *at == 0x0a) {
-    at = wire::read_varint(at + 1, end_, number);
-    if (at == nullptr || at > end || number > static_cast<uint64_t>(end - at)) return false;
-    at += number;
-  } else {
-    while (at != end && *at == 0x08) { // unpacked
-      at = wire::read_varint(at + 1, end_, number);
-      if (at == nullptr || at > end) return false;
-    }
-  }
-  if (at - sample.stack > INT32_MAX || end - at > INT32_MAX) return false;
-  sample.stack_size = static_cast<uint32_t>(at - sample.stack);
-
-  at = split_values(at, end, row);
-  if (at == nullptr) return false;
-  sample.labels = at;
-  sample.labels_size = static_cast<uint32_t>(end - at);
-  // Nothing but labels may follow: another list of ids would belong to the stack.
-  while (at != end) {
-    if (end - at < 2 || at[0] != 0x1a || at[1] >= 0x80 || at[1] > end - at - 2) return false;
-    at += 2 + at[1];
-  }
-  return true;
-}
-
-template <unsigned kParts>
-const uint8_t *SampleReader<kParts>::split_values(const uint8_t *at, const uint8_t *end,
-                                                  size_t row) noexcept {
-  uint64_t number = 0;
-  if (at != end && *at == 0x12) {
-    at = wire::read_varint(at + 1, end_, number);
-    if (at == nullptr || at > end || number > static_cast<uint64_t>(end - at)) return nullptr;
-    const uint8_t *const values_end = at + number;
-    if constexpr (!kDoesLabels) return values_end; // the other thread checks
-    for (int64_t *column : columns_) {
-      if (at >= values_end) return nullptr;
-      at = wire::read_varint(at, end_, number);
-      if (at == nullptr) return nullptr;
-      column[row] = static_cast<int64_t>(number);
-    }
-    return at == values_end ? at : nullptr;
-  }
-  for (int64_t *column : columns_) {
-    if (at >= end || *at != 0x10) return nullptr;
-    at = wire::read_varint(at + 1, end_, number);
-    if (at == nullptr || at > end) return nullptr;
-    if constexpr (kDoesLabels) column[row] = static_cast<int64_t>(number);
-  }
-  return at;
-}
-
-template <unsigned kParts> void SampleReader<kParts>::run() {
-  const Scan &scan = decoder_.scan_;
-  size_t row = 0;
-  size_t filled = 0;
-  uint64_t next_report = decoder_.offset_of(scan.samples.begin) + kReportEvery;
-  if constexpr (kDoesStacks) stacks_.expect(scan.samples.count);
-  const auto flush = [&] {
-    resolve_batch(row, filled);
-    row += filled;
-    filled = 0;
-  };
-  const auto add = [&](std::span<const uint8_t> bytes) {
-    PendingSample &sample = pending_[filled];
-    sample.begin = bytes.data();
-    sample.end = bytes.data() + bytes.size();
-    sample.slow = !split(sample, row + filled);
-    if (!sample.slow) {
-      if constexpr (kDoesStacks) stacks_.announce(sample);
-      if constexpr (kDoesLabels) labels_.announce(sample);
-    }
-    if (++filled < kBatch) return true;
-    flush();
-    const uint64_t offset = decoder_.offset_of(sample.end);
-    if (offset >= next_report) {
-      if (decoder_.stop_.load(std::memory_order_relaxed)) return false;
-      check_bytes();
-      if constexpr (kDoesStacks) decoder_.options_.context.report(offset, decoder_.input_.size());
-      next_report = offset + kReportEvery;
-    }
-    return true;
-  };
-
-  WireReader reader{{scan.samples.begin, scan.samples.end}, origin_};
-  WireField field;
-  std::span<const uint8_t> bytes;
-  while (!reader.at_end()) {
-    while (reader.next_message(kSampleTag, bytes))
-      if (!add(bytes)) return;
-    if (reader.next(field) && field.number == kSample && !add(field.bytes)) return;
-  }
-  flush();
-  check_bytes();
-}
-
-template <unsigned kParts> void SampleReader<kParts>::check_bytes() const {
-  const uint64_t own = slow_.capacity() * sizeof(SlowSample);
-  if constexpr (kDoesLabels) decoder_.publish_label_bytes(labels_.bytes());
-  if constexpr (kDoesStacks)
-    decoder_.check_result_size(own + stacks_.cache_bytes());
-  else
-    decoder_.check_label_size(own);
-}
-
-template <unsigned kParts>
-void SampleReader<kParts>::resolve_batch(size_t first_row, size_t count) {
-  const std::span<PendingSample> samples{pending_.data(), count};
-  if constexpr (kDoesLabels)
-    labels_.resolve(samples, profile_.sample_label_sets().subspan(first_row, count));
-  if constexpr (kDoesStacks)
-    stacks_.resolve(samples, profile_.sample_stacks().subspan(first_row, count));
-  for (size_t i = 0; i < count; ++i)
-    if (samples[i].slow) [[unlikely]]
-      slow_.push_back({samples[i].begin, samples[i].end, first_row + i});
-}
-
-template <unsigned kParts> void SampleReader<kParts>::read_slowly(const SlowSample &sample) {
-  stacks_.begin_slowly();
+void SlowReader::read(const SlowSample &sample) {
+  ids_.clear();
   labels_.begin_slowly();
   values_.clear();
   WireReader reader{{sample.begin, sample.end}, origin_};
@@ -223,30 +79,44 @@ template <unsigned kParts> void SampleReader<kParts>::read_slowly(const SlowSamp
   };
   while (reader.next(field)) {
     switch (field.number) {
-    case 1:
-      each([&](uint64_t id, uint64_t offset) { stacks_.add_slowly(id, offset); });
+    case kLocationIds:
+      each([&](uint64_t id, uint64_t offset) { add_id(id, offset); });
       break;
-    case 2:
+    case kValues:
       each([&](uint64_t value, uint64_t) { values_.push_back(static_cast<int64_t>(value)); });
       break;
-    case 3:
+    case kLabels:
       labels_.add_slowly(field);
       break;
     default:
       break;
     }
   }
-  if (values_.size() != columns_.size())
+  const size_t types = profile_.sample_types().size();
+  if (values_.size() != types)
     throw Error{Status::kMalformed,
                 fmt::format("a sample has {} values where there are {} sample types",
-                            values_.size(), columns_.size()),
+                            values_.size(), types),
                 decoder_.offset_of(sample.begin)};
-  for (size_t i = 0; i < columns_.size(); ++i) columns_[i][sample.row] = values_[i];
-  profile_.sample_stacks()[sample.row] = stacks_.finish_slowly();
+  for (size_t i = 0; i < types; ++i) profile_.values(i)[sample.row] = values_[i];
+  profile_.sample_stacks()[sample.row] = profile_.stacks.add_leaf_first(ids_.span());
   profile_.sample_label_sets()[sample.row] = labels_.finish_slowly();
 }
 
+void SlowReader::add_id(uint64_t id, uint64_t offset) {
+  const LocationId location = decoder_.locations_.find(id);
+  if (location == IdMap::kAbsent)
+    throw Error{Status::kMalformed,
+                fmt::format("a sample refers to location {}, which is not there", id), offset};
+  if (ids_.size() >= decoder_.options_.context.limits.max_stack_depth)
+    throw Error{Status::kLimit, "a stack is deeper than the limit", offset};
+  ids_.push_back(location);
+}
+
 namespace {
+
+constexpr uint64_t kReportEvery = UINT64_C(1) << 20;  ///< bytes
+constexpr uint64_t kWorthAThread = UINT64_C(1) << 20; ///< bytes of samples
 
 /// Called when there are fewer bytes than values due: one of the samples must be short.
 [[noreturn]] void explain_short_samples(const Scan &scan, size_t types, const uint8_t *origin) {
@@ -312,39 +182,81 @@ private:
 
 } // namespace
 
-/// One reader on its own: what it found, or what ended it.
-struct SampleReading::Outcome {
-  std::vector<SlowSample> slow;
-  LabelOddities oddities;
-  std::exception_ptr error;
+/// What the two threads have in common, or the one that does all has.
+struct SampleReading::Work {
+  explicit Work(Decoder &given) : decoder{given}, splitter{given}, stacks{given}, labels{given} {}
+  ~Work() {
+    if (window) window->stop(); // when another table failed
+  }
 
-  template <unsigned kParts> void read(Decoder &decoder) noexcept {
+  void start_helper() {
+    window = std::make_unique<BlockWindow>(splitter, decoder.scan_.blocks.size());
+    if (!helper.start(*this)) window.reset();
+  }
+  /// What the helper thread does.
+  void operator()() noexcept {
     try {
-      SampleReader<kParts> reader{decoder};
-      reader.run();
-      slow = reader.take_slow();
-      oddities = reader.oddities();
+      labels.expect(decoder.scan_.samples.count);
+      window->read(kLabelsReader, [&](std::span<const SplitSample> samples, size_t block) {
+        read_labels(samples, block);
+      });
     } catch (...) {
-      error = std::current_exception();
-      decoder.stop_.store(true, std::memory_order_relaxed);
+      label_error = std::current_exception();
+      window->stop();
     }
   }
-};
+  void read_beside_helper() {
+    window->read(kStacksReader, [&](std::span<const SplitSample> samples, size_t block) {
+      read_stacks(samples, block);
+    });
+    helper.join();
+    if (label_error) std::rethrow_exception(label_error);
+  }
+  void read_alone() {
+    labels.expect(decoder.scan_.samples.count);
+    const auto split = std::make_unique<SplitBlock>();
+    for (size_t block = 0; block < decoder.scan_.blocks.size(); ++block) {
+      const std::span samples{split->data(), splitter.split(block, *split)};
+      read_labels(samples, block);
+      read_stacks(samples, block);
+    }
+  }
 
-struct SampleReading::Helper {
-  explicit Helper(Decoder &decoder) : decoder_{decoder} {}
-  void operator()() noexcept { labels.read<kLabels>(decoder_); }
+  void read_labels(std::span<const SplitSample> samples, size_t block) {
+    labels.resolve(samples, block * kBlock, rows(decoder.profile_.sample_label_sets(), block));
+    const uint64_t offset = decoder.offset_of(samples.back().end);
+    if (offset < next_label_check) return;
+    next_label_check = offset + kReportEvery;
+    decoder.publish_label_bytes(labels.bytes());
+    decoder.check_label_size(0);
+  }
+  void read_stacks(std::span<const SplitSample> samples, size_t block) {
+    stacks.resolve(samples, block * kBlock, rows(decoder.profile_.sample_stacks(), block));
+    const uint64_t offset = decoder.offset_of(samples.back().end);
+    if (offset < next_stack_check) return;
+    next_stack_check = offset + kReportEvery;
+    decoder.check_result_size(stacks.own_bytes());
+    decoder.options_.context.report(offset, decoder.input_.size());
+  }
+  static std::span<uint32_t> rows(std::span<uint32_t> all, size_t block) noexcept {
+    return all.subspan(block * kBlock, std::min(kBlock, all.size() - block * kBlock));
+  }
 
-  Decoder &decoder_;
-  Outcome labels;
-  HelperThread thread; // joined before what it writes to is gone
+  enum Reader : size_t { kStacksReader, kLabelsReader };
+
+  Decoder &decoder;
+  SampleSplitter splitter;
+  StackPart stacks;
+  LabelPart labels;
+  uint64_t next_stack_check = 0;
+  uint64_t next_label_check = 0;
+  std::unique_ptr<BlockWindow> window; ///< only with a helper
+  std::exception_ptr label_error;
+  HelperThread helper; // joined before what it works on is gone
 };
 
 SampleReading::SampleReading(Decoder &decoder) : decoder_{decoder} {}
-
-SampleReading::~SampleReading() {
-  if (helper_) decoder_.stop_.store(true, std::memory_order_relaxed);
-}
+SampleReading::~SampleReading() = default;
 
 void SampleReading::start() {
   const Scan &scan = decoder_.scan_;
@@ -355,10 +267,9 @@ void SampleReading::start() {
   decoder_.check_result_size(scan.samples.count * (sizeof(StackId) + sizeof(LabelSetId)) +
                              scan.samples.count * types * sizeof(int64_t));
   decoder_.profile_.append_rows_uninitialized(scan.samples.count);
-  if (decoder_.options_.threads < 2 || scan.sample_bytes < kWorthAThread) return;
   decoder_.publish_label_bytes(decoder_.profile_.label_bytes());
-  auto helper = std::make_unique<Helper>(decoder_);
-  if (helper->thread.start(*helper)) helper_ = std::move(helper);
+  work_ = std::make_unique<Work>(decoder_);
+  if (decoder_.options_.threads >= 2 && scan.sample_bytes >= kWorthAThread) work_->start_helper();
 }
 
 void SampleReading::finish() {
@@ -368,38 +279,34 @@ void SampleReading::finish() {
   if (types == 0)
     throw Error{Status::kMalformed, "there are samples but no sample types",
                 decoder_.offset_of(scan.samples.begin)};
-  if (scan.sample_bytes / types < scan.samples.count)
-    explain_short_samples(scan, types, decoder_.input_.data());
+  if (!work_) explain_short_samples(scan, types, decoder_.input_.data());
 
-  Outcome outcome;
-  if (helper_) {
-    outcome.read<kStacks>(decoder_);
-    helper_->thread.join();
-    const std::unique_ptr<Helper> helper = std::move(helper_);
-    if (!outcome.error) outcome.error = helper->labels.error;
-    if (outcome.error) std::rethrow_exception(outcome.error);
-    outcome.oddities = helper->labels.oddities;
-    std::vector<SlowSample> both;
-    both.reserve(outcome.slow.size() + helper->labels.slow.size());
-    std::set_union(outcome.slow.begin(), outcome.slow.end(), helper->labels.slow.begin(),
-                   helper->labels.slow.end(), std::back_inserter(both));
-    outcome.slow = std::move(both);
-  } else {
-    outcome.read<kWhole>(decoder_);
-    if (outcome.error) std::rethrow_exception(outcome.error);
-  }
-  if (!outcome.slow.empty()) {
-    SampleReader<kWhole> reader{decoder_};
+  Work &work = *work_;
+  work.stacks.expect(scan.samples.count);
+  if (work.window)
+    work.read_beside_helper();
+  else
+    work.read_alone();
+  decoder_.publish_label_bytes(work.labels.bytes());
+  decoder_.check_result_size(work.stacks.own_bytes());
+  LabelOddities oddities = work.labels.oddities();
+  std::vector<SlowSample> slow;
+  slow.reserve(work.stacks.slow().size() + work.labels.slow().size());
+  std::set_union(work.stacks.slow().begin(), work.stacks.slow().end(), work.labels.slow().begin(),
+                 work.labels.slow().end(), std::back_inserter(slow));
+  work_.reset();
+  if (!slow.empty()) {
+    SlowReader reader{decoder_};
     uint64_t read = 0;
-    for (const SlowSample &sample : outcome.slow) {
-      reader.read_slowly(sample);
+    for (const SlowSample &sample : slow) {
+      reader.read(sample);
       if ((++read & 0xffff) != 0) continue;
       decoder_.options_.context.report(decoder_.offset_of(sample.begin), decoder_.input_.size());
       decoder_.check_result_size();
     }
-    outcome.oddities.add(reader.oddities());
+    oddities.add(reader.oddities());
   }
-  decoder_.tell(outcome.oddities);
+  decoder_.tell(oddities);
 }
 
 } // namespace profcore::pprof

@@ -33,11 +33,13 @@ void Decoder::scan() {
   std::span<const uint8_t> sample;
   while (!reader.at_end()) {
     const uint8_t *const before = input_.data() + reader.offset();
-    constexpr uint64_t kRun = 4096; // samples between two looks at the progress
+    const uint64_t to_block_end = kBlock - scan_.samples.count % kBlock;
     uint64_t run = 0;
     uint64_t run_bytes = 0;
-    for (; run < kRun && reader.next_message(kSampleTag, sample); ++run) run_bytes += sample.size();
+    for (; run < to_block_end && reader.next_message(kSampleTag, sample); ++run)
+      run_bytes += sample.size();
     if (run > 0) {
+      if (to_block_end == kBlock) scan_.blocks.push_back(before);
       scan_.samples.add(before, sample.data() + sample.size(), run);
       scan_.sample_bytes += run_bytes;
       field.number = kSample;
@@ -52,6 +54,7 @@ void Decoder::scan() {
     switch (field.number) {
     case kSample:
       expect_type(field, WireType::kBytes);
+      if (to_block_end == kBlock) scan_.blocks.push_back(from);
       scan_.samples.add(from, to);
       scan_.sample_bytes += field.bytes.size();
       break;
