@@ -11,7 +11,8 @@
 
 namespace {
 
-constexpr std::array kCommands = {&kRecord, &kConvert, &kTop, &kFlame, &kDiff, &kCheck};
+constexpr std::array kCommands = {&kRecord, &kConvert,   &kTop,  &kFlame,
+                                  &kDiff,   &kSymbolize, &kCheck};
 
 void print_overview(FILE *to) {
   fmt::print(to, "Usage: profcore COMMAND ...\n\nAny profile in, flame graphs, tables and other "

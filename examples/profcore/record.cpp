@@ -179,6 +179,22 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
                stats.java_maps_failed);
 }
 
+/// Distinct addresses, and how they were named.
+void print_names(const profcore::Profile &profile) {
+  size_t symbols = 0;
+  size_t bounds = 0;
+  size_t none = 0;
+  for (const profcore_location &location : profile.locations().subspan(1)) {
+    if ((location.flags & PROFCORE_LOCATION_NAMED_BY_BOUNDS) != 0)
+      ++bounds;
+    else
+      ++(location.line_count != 0 ? symbols : none);
+  }
+  fmt::print(stderr,
+             "addresses        {} named by symbols, {} by the bounds of their functions, {} not\n",
+             symbols, bounds, none);
+}
+
 int run(const Arguments &arguments) {
   const auto &command = arguments.positional();
   std::string out = arguments.get("output");
@@ -280,6 +296,7 @@ int run(const Arguments &arguments) {
   if (arguments.has("stats")) print_stats(sampler, stats);
   profcore::Profile profile =
       windows.size() == 1 ? std::move(windows[0]) : profcore::Profile::merge(windows);
+  if (arguments.has("stats")) print_names(profile);
   profile = apply_filters(std::move(profile), arguments);
   if (profile.sample_count() == 0) {
     if (child && child->exit_code() != 0)

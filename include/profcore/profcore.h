@@ -20,5 +20,6 @@
 #include <profcore/output.h>
 #include <profcore/profile.h>
 #include <profcore/sampler.h>
+#include <profcore/symbolize.h>
 
 #endif

@@ -534,6 +534,79 @@ private:
   std::unique_ptr<profcore_sampler, detail::Deleter<profcore_sampler_free>> handle_;
 };
 
+/// Names of some addresses, in the order in which they were given.
+class Symbols {
+public:
+  explicit Symbols(profcore_symbols *handle = nullptr) : handle_{handle} {
+    view_ = init<profcore_symbols_view>();
+    if (handle != nullptr)
+      detail::check([&](auto err) { return profcore_symbols_get_view(handle, &view_, err); });
+  }
+
+  size_t size() const { return view_.count; }
+  const profcore_symbols_view &view() const { return view_; }
+  /// Of address i, innermost first; none when it has no name.
+  std::span<const profcore_symbols_line> lines(size_t i) const {
+    return {view_.lines + view_.first_line[i], view_.line_count[i]};
+  }
+  /// The outermost function's, or "".
+  std::string_view name(size_t i) const {
+    const auto all = lines(i);
+    return all.empty() ? std::string_view{} : to_view(all.back().name);
+  }
+  profcore_unnamed_reason reason(size_t i) const { return view_.reason[i]; }
+  std::string_view module(size_t i) const { return to_view(view_.modules[view_.module[i]]); }
+
+  profcore_symbols *get() const noexcept { return handle_.get(); }
+
+private:
+  std::unique_ptr<profcore_symbols, detail::Deleter<profcore_symbols_free>> handle_;
+  profcore_symbols_view view_{};
+};
+
+/// Names addresses; one for a whole program, used by any number of threads.
+class Symbolizer {
+public:
+  explicit Symbolizer(const profcore_symbolizer_options *options = nullptr) {
+    profcore_symbolizer *handle = nullptr;
+    detail::check([&](auto err) { return profcore_symbolizer_new(options, &handle, err); });
+    handle_.reset(handle);
+  }
+
+  /// Names what has no name yet, in place.
+  void name(Profile &profile, const profcore_symbolizer_profile_options *options = nullptr) {
+    detail::check([&](auto err) {
+      return profcore_symbolizer_name_profile(get(), profile.get(), options, err);
+    });
+  }
+  /// `is_return`: empty, or 1 for addresses that a call returns to.
+  Symbols look_up(const profcore_address_source &source, std::span<const uint64_t> addresses,
+                  std::span<const uint8_t> is_return = {}) {
+    if (!is_return.empty() && is_return.size() != addresses.size())
+      throw Exception{PROFCORE_ERR_INVALID_ARGUMENT, nullptr};
+    profcore_symbols *out = nullptr;
+    detail::check([&](auto err) {
+      return profcore_symbolizer_look_up(get(), &source, addresses.data(),
+                                         is_return.empty() ? nullptr : is_return.data(),
+                                         addresses.size(), &out, err);
+    });
+    return Symbols{out};
+  }
+  profcore_symbolizer_stats stats() const {
+    auto stats = init<profcore_symbolizer_stats>();
+    detail::check([&](auto err) { return profcore_symbolizer_get_stats(get(), &stats, err); });
+    return stats;
+  }
+  void clear() {
+    detail::check([&](auto err) { return profcore_symbolizer_clear(get(), err); });
+  }
+
+  profcore_symbolizer *get() const noexcept { return handle_.get(); }
+
+private:
+  std::unique_ptr<profcore_symbolizer, detail::Deleter<profcore_symbolizer_free>> handle_;
+};
+
 } // namespace wrapper
 } // namespace profcore
 

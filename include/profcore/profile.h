@@ -91,11 +91,19 @@ typedef struct profcore_location {
   uint32_t first_line;
   uint32_t line_count; /**< 0 = not named; `reason` says why */
   profcore_frame_kind kind;
-  uint8_t flags; /**< 1 = several symbols share the address (pprof is_folded); 2 = written as
-                    module`name in collapsed text (dtrace), where that is what it was read from */
+  uint8_t flags; /**< PROFCORE_LOCATION_* */
   profcore_unnamed_reason reason;
   uint8_t reserved;
 } profcore_location;
+
+/** Several symbols share the address (pprof's is_folded). */
+#define PROFCORE_LOCATION_IS_FOLDED 1u
+/** Written as module`name in collapsed text (dtrace), where that is what it was read from. */
+#define PROFCORE_LOCATION_MODULE_IN_NAME 2u
+/** No symbol covers the address (`reason` says why), but call frame information says which function
+ * it is in: the one line's name is made of the module and the address where that begins, as linked:
+ * `python3.11+fn_0x1a2b30`, without a system name. */
+#define PROFCORE_LOCATION_NAMED_BY_BOUNDS 4u
 
 /** A stack: another one and what it called. @since 0.1 */
 typedef struct profcore_stack_node {

@@ -53,7 +53,9 @@ void check_reserved(uint32_t value) {
   if (value != 0) invalid("reserved fields must be zero");
 }
 
-constexpr uint8_t kLocationFlags = kIsFolded | kModuleInName;
+constexpr uint8_t kLocationFlags = kIsFolded | kModuleInName | kNamedByBounds;
+static_assert(kLocationFlags == (PROFCORE_LOCATION_IS_FOLDED | PROFCORE_LOCATION_MODULE_IN_NAME |
+                                 PROFCORE_LOCATION_NAMED_BY_BOUNDS));
 constexpr uint32_t kModuleFlags = PROFCORE_MODULE_HAS_FUNCTIONS | PROFCORE_MODULE_HAS_FILENAMES |
                                   PROFCORE_MODULE_HAS_LINE_NUMBERS |
                                   PROFCORE_MODULE_HAS_INLINE_FRAMES;

@@ -65,7 +65,7 @@ enum class FrameKind : uint8_t {
   kLabel = 13,   ///< a grouping frame made from a label
 };
 
-/// Why a location has no name. kNone for locations that have lines.
+/// Why a location has no name. kNone for locations that have lines, but for those named by bounds.
 enum class UnnamedReason : uint8_t {
   kNone = 0,
   kNotAttempted = 1,  ///< nobody tried yet
@@ -84,8 +84,9 @@ enum class UnnamedReason : uint8_t {
 };
 
 enum LocationFlag : uint8_t {
-  kIsFolded = 1,     ///< several symbols share the address (pprof's is_folded)
-  kModuleInName = 2, ///< the source writes module`name for it (dtrace), and so does collapsed text
+  kIsFolded = 1,      ///< several symbols share the address (pprof's is_folded)
+  kModuleInName = 2,  ///< the source writes module`name for it (dtrace), and so does collapsed text
+  kNamedByBounds = 4, ///< its function has no name but a place: module+fn_0xaddress; see `reason`
 };
 
 /// One line of a location. `file` is 0 when it is the function's own.
@@ -176,6 +177,10 @@ public:
   /// canonical order and begins to fetch what the second needs, so that the misses overlap.
   uint64_t prepare_label_set(std::span<Label> labels) const;
   LabelSetId add_prepared_label_set(std::span<const Label> labels, uint64_t hash);
+  /// ModuleFlag that came to hold after the fact.
+  void add_module_flags(ModuleId module, uint32_t flags) noexcept {
+    modules_[module].flags |= flags;
+  }
   /// Names a location after the fact; stacks stay as they are.
   void set_lines(LocationId location, std::span<const Line> lines);
 

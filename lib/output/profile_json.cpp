@@ -157,7 +157,10 @@ private:
       json_.member("module", location.module);
       json_.member("kind", frame_kind_name(location.kind));
       if ((location.flags & kIsFolded) != 0) json_.member("folded", true);
-      if (location.line_count == 0) json_.member("reason", unnamed_reason_name(location.reason));
+      const bool by_bounds = (location.flags & kNamedByBounds) != 0;
+      if (by_bounds) json_.member("by_bounds", true);
+      if (location.line_count == 0 || by_bounds)
+        json_.member("reason", unnamed_reason_name(location.reason));
       table("lines");
       for (const Line &line : profile_.lines_of(id)) {
         json_.begin_object();

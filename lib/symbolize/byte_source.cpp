@@ -29,6 +29,22 @@ bool ByteSource::read(uint64_t offset, void *to, size_t size) const noexcept {
   return true;
 }
 
+const uint8_t *ByteWindow::get(uint64_t offset, size_t size) {
+  if (size > kSize || !bytes_.holds(offset, size)) return nullptr;
+  if (bytes_.is_memory()) return bytes_.memory().data() + offset;
+  if (offset < begin_ || offset - begin_ > filled_ || size > filled_ - (offset - begin_)) {
+    window_.resize(kSize);
+    begin_ = offset;
+    filled_ = static_cast<size_t>(std::min<uint64_t>(kSize, bytes_.size() - offset));
+    // A file that was cut short meanwhile may still hold what was asked for.
+    if (!bytes_.read(offset, window_.data(), filled_)) {
+      filled_ = bytes_.read(offset, window_.data(), size) ? size : 0;
+      if (filled_ == 0 && size != 0) return nullptr;
+    }
+  }
+  return window_.data() + (offset - begin_);
+}
+
 NameSource::NameSource(NameSource &&other) noexcept {
   *this = std::move(other);
 }
@@ -84,7 +100,13 @@ bool NameSource::open(const ByteSource &source, uint64_t offset, uint64_t size, 
     if (fetch(0, &probe, 1) == 1) return true;
     reset();
   }
-  if (size > max_copy) return false;
+  return open_copy(source, offset, size, max_copy);
+}
+
+bool NameSource::open_copy(const ByteSource &source, uint64_t offset, uint64_t size,
+                           uint64_t max_copy) {
+  reset();
+  if (size == 0 || size > max_copy || !source.holds(offset, size)) return false;
   copy_.resize(static_cast<size_t>(size));
   if (!source.read(offset, copy_.data(), copy_.size())) {
     copy_ = {};

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace profcore {
 
@@ -37,6 +38,25 @@ private:
   uint64_t size_ = 0;
 };
 
+/// A moving window over bytes that are read from front to back: memory of `kSize` bytes, whatever
+/// the source's size, and few calls to the kernel.
+class ByteWindow {
+public:
+  static constexpr size_t kSize = size_t{64} << 10;
+
+  explicit ByteWindow(const ByteSource &bytes) noexcept : bytes_{bytes} {}
+
+  /// `size` (at most kSize) bytes at `offset`, until the next call; nullptr when they cannot be
+  /// read.
+  const uint8_t *get(uint64_t offset, size_t size);
+
+private:
+  const ByteSource &bytes_;
+  std::vector<uint8_t> window_;
+  uint64_t begin_ = 0;
+  size_t filled_ = 0;
+};
+
 /// NUL-terminated names in a part of a file. The part is mapped, so that it costs address space and
 /// page cache instead of memory, and no descriptor; names are fetched through the kernel
 /// (process_vm_readv of our own mapping), which answers EFAULT where a plain read would raise
@@ -51,6 +71,8 @@ public:
   /// Parts of sources in memory are borrowed. False when the part cannot be had; a copy is made
   /// only up to `max_copy` bytes.
   bool open(const ByteSource &source, uint64_t offset, uint64_t size, uint64_t max_copy);
+  /// The part is copied, wherever it is.
+  bool open_copy(const ByteSource &source, uint64_t offset, uint64_t size, uint64_t max_copy);
   /// The name at `offset`, cut to `kLongest` bytes; false when it cannot be read.
   bool read(uint64_t offset, std::string &name) const;
   uint64_t size() const noexcept { return size_; }

@@ -1,18 +1,32 @@
 #include "symbolize/elf_symbols.hpp"
 
 #include "base/error.hpp"
+#include "symbolize/elf_dynamic.hpp"
+#include "symbolize/elf_plt.hpp"
 
 #include <algorithm>
 #include <elf.h>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace profcore {
 namespace {
 
+// A symbol's value: where its name is, and in the top bits what it is. String tables are limited by
+// what is left: 1 GB for .symtab, 512 MB for .dynsym.
 constexpr uint32_t kFromDynsym = uint32_t{1} << 31;
+constexpr uint32_t kSymtabGuess = uint32_t{1} << 30;
+constexpr uint32_t kDynsymGuess = uint32_t{1} << 30;
+constexpr uint32_t kPlt = uint32_t{1} << 29;
+constexpr uint32_t name_mask(uint32_t symbol) noexcept {
+  return (symbol & kFromDynsym) != 0 ? kPlt - 1 : kSymtabGuess - 1;
+}
 /// Sized symbols win over those whose size is a guess.
 constexpr uint32_t kSized = uint32_t{1} << 31;
 
 /// Of a symbol's rank: .dynsym, untyped, weak, local; 0 is a global function of .symtab.
+constexpr uint8_t kPltRank = 64;
 constexpr uint8_t kDynsymRank = 32;
 constexpr uint8_t kUntypedRank = 16;
 constexpr uint8_t kWeakRank = 4;
@@ -32,31 +46,52 @@ bool is_mapping_symbol(std::string_view name) noexcept {
          (name.size() >= 2 && name[0] == '$' && (name.size() == 2 || name[2] == '.'));
 }
 
+/// A symbol table and its names.
+struct SymbolTable {
+  ElfTable symbols;
+  ElfTable strings;
+};
+
+/// nullopt when there is no such section; sizes of 0 when it is damaged.
+std::optional<SymbolTable> table_of(const ElfImage &image, uint32_t type) {
+  const ElfSection *section = image.find_type(type);
+  if (section == nullptr) return std::nullopt;
+  const auto sections = image.sections();
+  const uint64_t entry_size = image.is_64() ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+  if ((section->entry_size != entry_size && section->entry_size != 0) ||
+      !image.bytes().holds(section->offset, section->size) || section->link >= sections.size() ||
+      sections[section->link].type != SHT_STRTAB)
+    return SymbolTable{};
+  const ElfSection &strings = sections[section->link];
+  return SymbolTable{{section->offset, section->size, entry_size},
+                     {strings.offset, strings.size, 1}};
+}
+
 /// Reads one symbol table; false when it is damaged.
 class TableReader {
 public:
-  TableReader(const ElfImage &image, const ElfSection &section, bool is_dynsym)
-      : image_{image}, section_{section}, is_dynsym_{is_dynsym} {}
+  /// `program` has the code: of a debug file the segments hold nothing.
+  TableReader(const ElfImage &image, const ElfImage &program, const SymbolTable &table,
+              bool is_dynsym)
+      : image_{image}, program_{program}, table_{table}, is_dynsym_{is_dynsym} {}
 
-  bool open(NameSource &names, uint64_t max_bytes) {
-    const auto sections = image_.sections();
-    entry_size_ = image_.is_64() ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-    if (section_.entry_size != entry_size_ && section_.entry_size != 0) return false;
-    if (!image_.bytes().holds(section_.offset, section_.size)) return false;
-    if (section_.link >= sections.size()) return false;
-    const ElfSection &strings = sections[section_.link];
-    if (strings.type != SHT_STRTAB || strings.size > kFromDynsym) return false;
+  bool open(NameSource &names, uint64_t max_bytes, bool copy) {
+    entry_size_ = static_cast<size_t>(table_.symbols.entry_size);
+    if (entry_size_ == 0 || table_.strings.size > name_mask(is_dynsym_ ? kFromDynsym : 0))
+      return false;
     names_ = &names;
-    return names.open(image_.bytes(), strings.offset, strings.size, max_bytes);
+    const ByteSource &bytes = image_.bytes();
+    return copy ? names.open_copy(bytes, table_.strings.offset, table_.strings.size, max_bytes)
+                : names.open(bytes, table_.strings.offset, table_.strings.size, max_bytes);
   }
 
   bool read(PodVector<Symbol> &symbols, const ElfSymbols::Bounds &bounds) {
     constexpr size_t kBatch = 4096;
     std::vector<uint8_t> batch(kBatch * entry_size_);
-    const uint64_t count = section_.size / entry_size_;
+    const uint64_t count = table_.symbols.size / entry_size_;
     for (uint64_t at = 1; at < count;) { // the first is none
       const auto take = static_cast<size_t>(std::min<uint64_t>(kBatch, count - at));
-      if (!image_.bytes().read(section_.offset + at * entry_size_, batch.data(),
+      if (!image_.bytes().read(table_.symbols.offset + at * entry_size_, batch.data(),
                                take * entry_size_))
         return false;
       for (size_t i = 0; i < take; ++i) add(batch.data() + i * entry_size_, symbols);
@@ -105,29 +140,35 @@ private:
                               : binding == STB_WEAK ? kWeakRank
                                                     : kLocalRank));
     uint64_t end = value;
-    if (size != 0)
+    uint32_t tag = is_dynsym_ ? kFromDynsym : 0;
+    if (size != 0) {
       end = size > segment_end - value ? segment_end : value + size;
-    else if (is_dynsym_)
+    } else if (is_dynsym_) {
       end = value + 1;
+      tag |= kDynsymGuess;
+    } else {
+      tag |= kSymtabGuess;
+    }
     if (!is_function) {
       // Untyped ones are few; only there do mapping symbols and labels occur.
       if (!names_->read(name, text_) || is_mapping_symbol(text_)) return;
     }
-    symbols.push_back({value, end, name | (is_dynsym_ ? kFromDynsym : 0), index, rank});
+    symbols.push_back({value, end, name | tag, index, rank});
   }
 
   /// Symbols come in runs of the same segment.
   const ElfSegment *executable_of(uint64_t address) {
     if (last_ == nullptr || address < last_->address ||
         address - last_->address >= last_->memory_size)
-      last_ = image_.executable_at(address);
+      last_ = program_.executable_at(address);
     // An end past 64 bits is damage.
     if (last_ != nullptr && last_->address > UINT64_MAX - last_->memory_size) last_ = nullptr;
     return last_;
   }
 
   const ElfImage &image_;
-  const ElfSection &section_;
+  const ElfImage &program_;
+  const SymbolTable &table_;
   bool is_dynsym_;
   size_t entry_size_ = 0;
   const NameSource *names_ = nullptr;
@@ -136,9 +177,10 @@ private:
 };
 
 /// Where the section of a symbol without a size ends.
-uint64_t section_end(const ElfImage &image, const Symbol &symbol) noexcept {
+uint64_t section_end(const ElfImage &image, const ElfImage &program,
+                     const Symbol &symbol) noexcept {
   const auto sections = image.sections();
-  const ElfSegment *segment = image.executable_at(symbol.start);
+  const ElfSegment *segment = program.executable_at(symbol.start);
   const uint64_t segment_end = segment->address + segment->memory_size;
   if (symbol.section >= sections.size()) return segment_end;
   const ElfSection &section = sections[symbol.section];
@@ -167,25 +209,70 @@ void sink_cold_parts(PodVector<Symbol> &symbols, const NameSource (&names)[2]) {
     if (worse.start != better.start || better.rank != kLocalFunction || worse.rank != better.rank)
       continue;
     const auto is_cold = [&](const Symbol &symbol) {
-      return names[symbol.name >> 31].read(symbol.name & ~kFromDynsym, text) &&
+      return names[symbol.name >> 31].read(symbol.name & name_mask(symbol.name), text) &&
              text.find(".cold") != std::string::npos;
     };
     if (is_cold(better) && !is_cold(worse)) std::swap(worse, better);
   }
 }
 
+/// Entries of the procedure linkage table; those to an indirect function of the file itself are
+/// named by the symbol at its resolver.
+void add_plt(const ElfImage &image, const ElfDynamic &dynamic, uint64_t names_size,
+             PodVector<Symbol> &symbols) {
+  const PodVector<PltEntry> entries = read_plt(image, dynamic);
+  if (entries.empty()) return;
+  const size_t count = symbols.size();
+  std::vector<std::pair<uint64_t, uint32_t>> targets; // address and place in `entries`
+  const auto add = [&](const PltEntry &entry, uint32_t name) {
+    const ElfSegment *segment = image.executable_at(entry.start);
+    if (segment == nullptr || name == 0 || name >= names_size) return;
+    const uint64_t room = segment->memory_size - (entry.start - segment->address);
+    symbols.push_back({entry.start, entry.start + std::min<uint64_t>(entry.size, room),
+                       name | kFromDynsym | kPlt, SHN_UNDEF, kPltRank});
+  };
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].name != 0)
+      add(entries[i], entries[i].name);
+    else
+      targets.emplace_back(entries[i].target, static_cast<uint32_t>(i));
+  }
+  std::sort(targets.begin(), targets.end());
+  for (size_t i = 0; i < count && !targets.empty(); ++i) {
+    const Symbol symbol = symbols[i];
+    if ((symbol.name & kFromDynsym) == 0) continue;
+    const uint32_t name = symbol.name & name_mask(symbol.name);
+    auto at = std::lower_bound(targets.begin(), targets.end(),
+                               std::pair<uint64_t, uint32_t>{symbol.start, 0});
+    for (; at != targets.end() && at->first == symbol.start && at->second != UINT32_MAX; ++at) {
+      add(entries[at->second], name);
+      at->second = UINT32_MAX; // one name is enough
+    }
+  }
+}
+
 } // namespace
 
-ElfSymbols ElfSymbols::build(const ElfImage &image, const Bounds &bounds) {
+ElfSymbols ElfSymbols::build(const ElfImage &image, const Bounds &bounds, const ElfImage *debug) {
   ElfSymbols result;
   PodVector<Symbol> symbols;
-  constexpr uint32_t kTypes[] = {SHT_SYMTAB, SHT_DYNSYM};
-  for (size_t i = 0; i < 2; ++i) {
-    const ElfSection *section = image.find_type(kTypes[i]);
-    if (section == nullptr) continue;
-    TableReader reader{image, *section, i == 1};
-    if (!reader.open(result.names_[i], bounds.max_bytes) || !reader.read(symbols, bounds))
-      result.damaged_ = true;
+  const ElfImage &symtab_image = debug != nullptr ? *debug : image;
+  const auto take = [&](const ElfImage &from, const SymbolTable &table, bool is_dynsym) {
+    TableReader reader{from, image, table, is_dynsym};
+    const bool copy = &from != &image && from.bytes().is_memory();
+    const bool done = reader.open(result.names_[is_dynsym ? 1 : 0], bounds.max_bytes, copy) &&
+                      reader.read(symbols, bounds);
+    if (!done) result.damaged_ = true;
+    return done;
+  };
+  if (const auto table = table_of(symtab_image, SHT_SYMTAB)) take(symtab_image, *table, false);
+  std::optional<SymbolTable> dynsym = table_of(image, SHT_DYNSYM);
+  std::optional<ElfDynamic> dynamic = read_dynamic(image);
+  if (!dynsym && dynamic && dynamic->symbols.size != 0)
+    dynsym = SymbolTable{dynamic->symbols, dynamic->strings};
+  if (dynsym && take(image, *dynsym, true) && dynamic) {
+    dynamic->symbols = dynsym->symbols; // what its relocations number
+    add_plt(image, *dynamic, result.names_[1].size(), symbols);
   }
   order(symbols);
   sink_cold_parts(symbols, result.names_);
@@ -199,7 +286,8 @@ ElfSymbols ElfSymbols::build(const ElfImage &image, const Bounds &bounds) {
       next_start = symbols[i + 1].start;
     uint32_t priority = kSized | static_cast<uint32_t>(i);
     if (symbol.end == symbol.start) {
-      symbol.end = std::max(std::min(next_start, section_end(image, symbol)), symbol.start + 1);
+      symbol.end = std::max(std::min(next_start, section_end(symtab_image, image, symbol)),
+                            symbol.start + 1);
       priority &= ~kSized;
     }
     const uint64_t size = std::min<uint64_t>(symbol.end - symbol.start, UINT32_MAX);
@@ -211,8 +299,18 @@ ElfSymbols ElfSymbols::build(const ElfImage &image, const Bounds &bounds) {
   return result;
 }
 
+bool ElfSymbols::is_guess(uint32_t symbol) noexcept {
+  return (symbol & kSymtabGuess) != 0; // the same bit in both tables
+}
+
+bool ElfSymbols::is_plt(uint32_t symbol) noexcept {
+  return (symbol & kFromDynsym) != 0 && (symbol & kPlt) != 0;
+}
+
 bool ElfSymbols::name(uint32_t symbol, std::string &name) const {
-  return names_[symbol >> 31].read(symbol & ~kFromDynsym, name);
+  if (!names_[symbol >> 31].read(symbol & name_mask(symbol), name)) return false;
+  if (is_plt(symbol)) name += kPltSuffix;
+  return true;
 }
 
 } // namespace profcore

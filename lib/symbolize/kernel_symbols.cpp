@@ -71,6 +71,45 @@ std::vector<KernelModule> parse_kernel_modules(std::string_view text) {
   return modules;
 }
 
+std::string running_kernel_build_id() {
+  std::string notes;
+  try {
+    InputStream input = InputStream::open("/sys/kernel/notes", {});
+    char part[4096];
+    while (const size_t got = input.read_some(part, sizeof part)) {
+      notes.append(part, got);
+      if (notes.size() > (size_t{1} << 20)) return {};
+    }
+  } catch (const Error &) {
+    return {};
+  }
+  const auto word = [&](size_t at) {
+    uint32_t value;
+    std::memcpy(&value, notes.data() + at, sizeof value);
+    return size_t{value};
+  };
+  const auto padded = [](size_t size) { return (size + 3) & ~size_t{3}; };
+  for (size_t at = 0; notes.size() - at >= 12;) {
+    const size_t name = word(at);
+    const size_t text = word(at + 4);
+    const size_t type = word(at + 8);
+    at += 12;
+    if (name > notes.size() || text > notes.size() || padded(name) + text > notes.size() - at)
+      break;
+    if (type == 3 && name == 4 && notes.compare(at, 3, "GNU") == 0) {
+      std::string id;
+      for (const char byte : notes.substr(at + padded(name), text)) {
+        constexpr char kDigits[] = "0123456789abcdef";
+        id += kDigits[static_cast<uint8_t>(byte) >> 4];
+        id += kDigits[static_cast<uint8_t>(byte) & 15];
+      }
+      return id;
+    }
+    at += std::min(padded(name) + padded(text), notes.size() - at);
+  }
+  return {};
+}
+
 void KallsymsParser::feed(std::string_view text) {
   while (!text.empty()) {
     const size_t end = text.find('\n');

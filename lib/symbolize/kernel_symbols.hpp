@@ -37,6 +37,9 @@ struct KernelModule {
 /// Lines that are damaged are left out; so are modules without an address (restricted).
 std::vector<KernelModule> parse_kernel_modules(std::string_view text);
 
+/// The build id in /sys/kernel/notes, hexadecimal; empty when it cannot be told.
+std::string running_kernel_build_id();
+
 /// Part of the kernel's symbols, never changed once made.
 class KernelTable {
 public:

@@ -37,12 +37,29 @@ std::span<const uint8_t> vdso_image() {
 
 } // namespace
 
-std::shared_ptr<ModuleIndex> Symbolizer::Cache::module_of(int fd) {
+ModuleCache::FileKey ModuleCache::key_of(const struct stat &status) noexcept {
+  return {status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size),
+          nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+}
+
+std::shared_ptr<ModuleIndex> ModuleCache::module_at(const std::string &path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return nullptr;
+  const std::lock_guard lock{mutex_};
+  const auto found = files_.find(key_of(status));
+  if (found == files_.end() || !found->second->is_built.load(std::memory_order_acquire))
+    return nullptr;
+  found->second->last_use = ++clock_;
+  ++stats_.modules_found;
+  return found->second->index;
+}
+
+ModuleCache::Opened ModuleCache::module_of(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0)
-    return std::make_shared<ModuleIndex>(UnnamedReason::kModuleMissing);
-  const FileKey key{status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size),
-                    nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+    return {std::make_shared<ModuleIndex>(UnnamedReason::kModuleMissing), {}};
+  const FileKey key = key_of(status);
+  const ByteSource bytes{fd, key.size};
   std::shared_ptr<Slot> slot;
   {
     const std::lock_guard lock{mutex_};
@@ -56,15 +73,15 @@ std::shared_ptr<ModuleIndex> Symbolizer::Cache::module_of(int fd) {
     if (!slot->index) {
       slot->index = build(key, fd);
       slot->is_built.store(true, std::memory_order_release);
-      return slot->index;
+      return {slot->index, bytes};
     }
   }
   const std::lock_guard lock{mutex_};
   ++stats_.modules_found;
-  return slot->index;
+  return {slot->index, bytes};
 }
 
-std::shared_ptr<ModuleIndex> Symbolizer::Cache::build(const FileKey &key, int fd) {
+std::shared_ptr<ModuleIndex> ModuleCache::build(const FileKey &key, int fd) {
   const ByteSource bytes{fd, key.size};
   // The same file somewhere else?
   std::string build_id;
@@ -83,7 +100,7 @@ std::shared_ptr<ModuleIndex> Symbolizer::Cache::build(const FileKey &key, int fd
       }
   }
   std::shared_ptr<ModuleIndex> index =
-      ModuleIndex::build(bytes, {options_.max_bytes, options_.line_sources});
+      ModuleIndex::build(bytes, {options_.max_bytes, options_.line_sources, options_.debug_folder});
   const std::lock_guard lock{mutex_};
   ++stats_.modules_built;
   if (!build_id.empty() && index->problem() == UnnamedReason::kNone)
@@ -91,13 +108,14 @@ std::shared_ptr<ModuleIndex> Symbolizer::Cache::build(const FileKey &key, int fd
   return index;
 }
 
-std::shared_ptr<ModuleIndex> Symbolizer::Cache::vdso() {
+ModuleCache::Opened ModuleCache::vdso() {
+  const ByteSource bytes{vdso_image()};
   const std::lock_guard lock{mutex_};
-  if (!vdso_) vdso_ = ModuleIndex::build(ByteSource{vdso_image()}, {options_.max_bytes, nullptr});
-  return vdso_;
+  if (!vdso_) vdso_ = ModuleIndex::build(bytes, {options_.max_bytes, nullptr, {}});
+  return {vdso_, bytes};
 }
 
-std::shared_ptr<PerfMapSlot> Symbolizer::Cache::perf_map_of(const ProcessView &process) {
+std::shared_ptr<PerfMapSlot> ModuleCache::perf_map_of(const ProcessView &process) {
   const std::lock_guard lock{mutex_};
   std::shared_ptr<PerfMapSlot> &slot = perf_maps_[{process.pid, process.start_time}];
   if (!slot) slot = std::make_shared<PerfMapSlot>();
@@ -105,11 +123,11 @@ std::shared_ptr<PerfMapSlot> Symbolizer::Cache::perf_map_of(const ProcessView &p
   return slot;
 }
 
-size_t Symbolizer::Cache::bytes_of(const Slot &slot) const {
+size_t ModuleCache::bytes_of(const Slot &slot) const {
   return slot.is_built.load(std::memory_order_acquire) ? slot.index->bytes() : 0;
 }
 
-void Symbolizer::Cache::trim(uint64_t other_bytes) {
+void ModuleCache::trim(uint64_t other_bytes) {
   const std::lock_guard lock{mutex_};
   struct Candidate {
     uint64_t last_use;
@@ -119,7 +137,7 @@ void Symbolizer::Cache::trim(uint64_t other_bytes) {
   };
   std::vector<Candidate> candidates;
   std::set<const ModuleIndex *> counted; // copies share
-  uint64_t total = other_bytes;
+  uint64_t total = other_bytes + process_bytes_.load(std::memory_order_relaxed);
   for (const auto &[key, slot] : files_) {
     const bool is_first =
         slot->is_built.load(std::memory_order_acquire) && counted.insert(slot->index.get()).second;
@@ -149,7 +167,7 @@ void Symbolizer::Cache::trim(uint64_t other_bytes) {
   stats_.bytes = total;
 }
 
-void Symbolizer::Cache::clear() {
+void ModuleCache::clear() {
   const std::lock_guard lock{mutex_};
   files_.clear();
   builds_.clear();
@@ -158,13 +176,14 @@ void Symbolizer::Cache::clear() {
   stats_.bytes = 0;
 }
 
-void Symbolizer::Cache::add(uint64_t named, const std::array<uint64_t, kUnnamedReasons> &unnamed) {
+void ModuleCache::add(const NameCounts &counts) {
   const std::lock_guard lock{mutex_};
-  stats_.named += named;
-  for (size_t i = 0; i < unnamed.size(); ++i) stats_.unnamed[i] += unnamed[i];
+  stats_.named += counts.named;
+  stats_.named_by_bounds += counts.named_by_bounds;
+  for (size_t i = 0; i < counts.unnamed.size(); ++i) stats_.unnamed[i] += counts.unnamed[i];
 }
 
-SymbolizerStats Symbolizer::Cache::stats() const {
+SymbolizerStats ModuleCache::stats() const {
   const std::lock_guard lock{mutex_};
   SymbolizerStats stats = stats_;
   stats.modules = files_.size();

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <sys/stat.h>
 #include <tuple>
 
 namespace profcore {
@@ -32,19 +33,29 @@ struct PerfMapSlot {
 
 /// What the symbolizer keeps between calls. Its lock is held to find and to put, never while a file
 /// is read: a module has a lock of its own for being built once.
-class Symbolizer::Cache {
+class ModuleCache {
 public:
-  explicit Cache(const SymbolizerOptions &options) : options_{options} {}
+  explicit ModuleCache(const SymbolizerOptions &options) : options_{options} {}
+
+  /// A module and its file's bytes, for as long as the descriptor is open.
+  struct Opened {
+    std::shared_ptr<ModuleIndex> index;
+    ByteSource bytes;
+  };
 
   /// Throws nothing for what the file is; the module's `problem` says.
-  std::shared_ptr<ModuleIndex> module_of(int fd);
-  std::shared_ptr<ModuleIndex> vdso();
+  Opened module_of(int fd);
+  /// The module of a file that was read before, without opening it; nullptr when there is none.
+  std::shared_ptr<ModuleIndex> module_at(const std::string &path);
+  Opened vdso();
   std::shared_ptr<PerfMapSlot> perf_map_of(const ProcessView &process);
 
+  /// What the mappings of processes hold, which is under the same budget.
+  void set_process_bytes(uint64_t bytes) { process_bytes_.store(bytes, std::memory_order_relaxed); }
   /// Drops what was not used for longest until all fits beside `other_bytes`.
   void trim(uint64_t other_bytes);
   void clear();
-  void add(uint64_t named, const std::array<uint64_t, kUnnamedReasons> &unnamed);
+  void add(const NameCounts &counts);
   SymbolizerStats stats() const;
 
 private:
@@ -65,10 +76,12 @@ private:
   using ProcessKey = std::pair<int32_t, uint64_t>;
   using BuildKey = std::pair<std::string, uint64_t>; ///< build id, file size
 
+  static FileKey key_of(const struct stat &status) noexcept;
   std::shared_ptr<ModuleIndex> build(const FileKey &key, int fd);
   size_t bytes_of(const Slot &slot) const;
 
   const SymbolizerOptions &options_;
+  std::atomic<uint64_t> process_bytes_{0};
   mutable std::mutex mutex_; ///< guards all that follows
   std::map<FileKey, std::shared_ptr<Slot>> files_;
   std::map<BuildKey, std::weak_ptr<ModuleIndex>> builds_;

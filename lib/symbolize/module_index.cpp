@@ -1,6 +1,7 @@
 #include "symbolize/module_index.hpp"
 
 #include "base/hash.hpp"
+#include "symbolize/debug_file.hpp"
 #include "symbolize/demangle.hpp"
 
 #include <algorithm>
@@ -21,7 +22,9 @@ std::shared_ptr<ModuleIndex> ModuleIndex::build(const ByteSource &bytes, const B
     for (const ElfSegment &segment : image.segments())
       if (segment.type == PT_LOAD) module->segments_.push_back(segment);
     module->segments_.shrink_to_fit();
-    module->symbols_ = ElfSymbols::build(image, {bounds.max_bytes});
+    module->max_bytes_ = bounds.max_bytes;
+    const DebugFile debug = open_debug_file(image, bounds.debug_folder, bounds.max_bytes);
+    module->symbols_ = ElfSymbols::build(image, {bounds.max_bytes}, debug.image());
     if (bounds.line_sources != nullptr)
       module->lines_ = bounds.line_sources->open(image, bounds.max_bytes);
     if (module->symbols_.empty() && module->lines_ == nullptr)
@@ -38,6 +41,40 @@ std::shared_ptr<ModuleIndex> ModuleIndex::build(const ByteSource &bytes, const B
     return refused;
   }
   return module;
+}
+
+const FunctionBounds *ModuleIndex::function_bounds(const ByteSource *bytes) {
+  if (!has_bounds_.load(std::memory_order_acquire)) {
+    if (bytes == nullptr) return nullptr;
+    const std::lock_guard lock{building_bounds_};
+    if (!has_bounds_.load(std::memory_order_relaxed)) {
+      try {
+        bounds_ = FunctionBounds::build(ElfImage{*bytes}, max_bytes_);
+      } catch (const Error &) {
+        // None, then: addresses keep the reason that they have.
+      }
+      has_bounds_.store(true, std::memory_order_release);
+    }
+  }
+  return &bounds_;
+}
+
+ModuleIndex::Found ModuleIndex::find(uint64_t address, const ByteSource *bytes) {
+  const uint32_t symbol = symbols_.find(address);
+  if (symbol != kNotFound && !ElfSymbols::is_guess(symbol)) return {symbol, {}, false};
+  const FunctionBounds *bounds = function_bounds(bytes);
+  if (bounds == nullptr) return {kNotFound, {}, true};
+  const std::optional<uint64_t> start = bounds->start_of(address);
+  if (!start) return {symbol, {}, false};
+  if (symbol != kNotFound) {
+    // A symbol of no size that begins before the function ends there, too.
+    const bool reaches_in = *start > 0 && symbols_.find(*start - 1) == symbol;
+    return reaches_in ? Found{kNotFound, start, false} : Found{symbol, {}, false};
+  }
+  // The size that the symbol at the start lacks is the function's.
+  const uint32_t at_start = symbols_.find(*start);
+  if (at_start != kNotFound && ElfSymbols::is_guess(at_start)) return {at_start, {}, false};
+  return {kNotFound, start, false};
 }
 
 std::optional<SymbolName> ModuleIndex::Names::of(uint32_t symbol, bool demangled) {
@@ -57,7 +94,16 @@ std::optional<SymbolName> ModuleIndex::Names::of(uint32_t symbol, bool demangled
   }
   if (cached.name.raw.empty()) return std::nullopt;
   if (demangled && !cached.is_demangled) {
-    if (demangle(cached.name.raw, at.shown_)) cached.name.shown = at.texts_.copy(at.shown_);
+    std::string_view mangled = cached.name.raw;
+    std::string_view suffix;
+    if (ElfSymbols::is_plt(symbol)) {
+      suffix = mangled.substr(mangled.size() - ElfSymbols::kPltSuffix.size());
+      mangled.remove_suffix(suffix.size());
+    }
+    if (demangle(mangled, at.shown_)) {
+      at.shown_ += suffix;
+      cached.name.shown = at.texts_.copy(at.shown_);
+    }
     cached.is_demangled = true;
   }
   return demangled ? cached.name : SymbolName{cached.name.raw, cached.name.raw};
@@ -66,8 +112,9 @@ std::optional<SymbolName> ModuleIndex::Names::of(uint32_t symbol, bool demangled
 size_t ModuleIndex::bytes() const {
   const std::lock_guard lock{mutex_};
   return sizeof *this + segments_.capacity() * sizeof(ElfSegment) + build_id_.capacity() +
-         symbols_.bytes() + (lines_ ? lines_->bytes() : 0) + cache_index_.bytes() + cache_.bytes() +
-         texts_.bytes() + raw_.capacity() + shown_.capacity();
+         symbols_.bytes() + (has_bounds_.load(std::memory_order_acquire) ? bounds_.bytes() : 0) +
+         (lines_ ? lines_->bytes() : 0) + cache_index_.bytes() + cache_.bytes() + texts_.bytes() +
+         raw_.capacity() + shown_.capacity();
 }
 
 } // namespace profcore

@@ -4,8 +4,10 @@
 #include "base/intern_index.hpp"
 #include "model/profile.hpp"
 #include "symbolize/elf_symbols.hpp"
+#include "symbolize/function_bounds.hpp"
 #include "symbolize/line_source.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -32,6 +34,7 @@ public:
   struct Bounds {
     uint64_t max_bytes = 0;
     LineSourceFactory *line_sources = nullptr;
+    std::string debug_folder; ///< has debug files by build id (/usr/lib/debug); empty = none
   };
 
   /// Never throws for what the file is: `problem` says why it has no names.
@@ -40,7 +43,7 @@ public:
   ModuleIndex(const ModuleIndex &) = delete;
   ModuleIndex &operator=(const ModuleIndex &) = delete;
 
-  /// kNone when there are names to be had.
+  /// kNone when there are names to be had; kNoSymbols when at most the bounds of functions are.
   UnnamedReason problem() const noexcept { return problem_; }
   std::string_view build_id() const noexcept { return build_id_; }
   const LineSource *line_source() const noexcept { return lines_.get(); }
@@ -48,8 +51,16 @@ public:
   std::optional<uint64_t> address_of(uint64_t offset) const noexcept {
     return ElfImage::address_in(segments_, offset);
   }
-  /// For a linked address; to be given to `Names::of`.
-  uint32_t find(uint64_t address) const noexcept { return symbols_.find(address); }
+
+  /// What covers a linked address: a symbol, or a function that has no name, or neither.
+  struct Found {
+    uint32_t symbol = kNotFound;            ///< to be given to `Names::of`
+    std::optional<uint64_t> function_start; ///< linked; only without a symbol
+    bool wants_file = false;                ///< to be asked again with the file at hand
+  };
+  /// `bytes` are the file's again: call frame information is read when it is first needed. nullptr:
+  /// it is not open.
+  Found find(uint64_t address, const ByteSource *bytes);
 
   /// Holds the module's lock on its names.
   class Names {
@@ -72,11 +83,18 @@ private:
     SymbolName name;
   };
 
+  const FunctionBounds *function_bounds(const ByteSource *bytes);
+
   UnnamedReason problem_ = UnnamedReason::kNone;
+  uint64_t max_bytes_ = 0;
   std::string build_id_;
   std::vector<ElfSegment> segments_;
   ElfSymbols symbols_;
   std::unique_ptr<LineSource> lines_;
+
+  std::mutex building_bounds_;
+  std::atomic<bool> has_bounds_{false};
+  FunctionBounds bounds_; ///< made under `building_bounds_`, never changed after
 
   mutable std::mutex mutex_; ///< guards what follows
   InternIndex cache_index_;

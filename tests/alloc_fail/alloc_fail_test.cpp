@@ -1,6 +1,7 @@
-// Every allocation fails once: decode -> merge -> filter -> flame -> diff -> encode through the C
-// ABI, for every N the N-th allocation (and in a second sweep every one from the N-th on) returns
-// NULL. Each run must end in PROFCORE_ERR_NO_MEMORY or succeed, and must give back all it took.
+// Every allocation fails once: decode -> merge -> filter -> flame -> diff -> encode, and naming
+// addresses, through the C ABI, for every N the N-th allocation (and in a second sweep every one
+// from the N-th on) returns NULL. Each run must end in PROFCORE_ERR_NO_MEMORY or succeed, and must
+// give back all it took.
 //
 // malloc and its relatives are defined here, over glibc's own, so that C libraries are swept too.
 #include <profcore/profcore.h>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -177,9 +179,46 @@ Run run_all(const std::vector<char> &input) {
   return run;
 }
 
-long sweep_input(const char *name, const std::vector<char> &input) {
+/// Names of addresses of this very program, by process and by file.
+Run run_names() {
+  Run run;
+  profcore_error *err = nullptr;
+  profcore_symbolizer *symbolizer = nullptr;
+  const auto step = [&](const char *name, auto &&call) {
+    if (run.status != PROFCORE_OK) return;
+    run.step = name;
+    run.status = call();
+    profcore_error_free(err);
+    err = nullptr;
+  };
+  const auto look_up = [&](const profcore_address_source &source, uint64_t address) {
+    profcore_symbols *symbols = nullptr;
+    const uint64_t addresses[] = {address, address + 1, 16};
+    const profcore_status status =
+        profcore_symbolizer_look_up(symbolizer, &source, addresses, nullptr, 3, &symbols, &err);
+    profcore_symbols_free(symbols);
+    return status;
+  };
+  step("symbolizer", [&] { return profcore_symbolizer_new(nullptr, &symbolizer, &err); });
+  step("process", [&] {
+    profcore_address_source source = PROFCORE_INIT(profcore_address_source);
+    source.kind = PROFCORE_ADDRESS_PROCESS;
+    source.pid = ::getpid();
+    return look_up(source, reinterpret_cast<uint64_t>(&run_names));
+  });
+  step("file", [&] {
+    profcore_address_source source = PROFCORE_INIT(profcore_address_source);
+    source.kind = PROFCORE_ADDRESS_FILE_OFFSET;
+    source.path = "/proc/self/exe";
+    return look_up(source, 0x2000);
+  });
+  profcore_symbolizer_free(symbolizer);
+  return run;
+}
+
+template <class Work> long sweep_work(const char *name, Work &&run_all) {
   // Once without failures: what is set up once per process (iconv, regex tables) is not a leak.
-  if (const Run warm = run_all(input); warm.status != PROFCORE_OK) {
+  if (const Run warm = run_all(); warm.status != PROFCORE_OK) {
     std::printf("%s: %s fails with enough memory: %s\n", name, warm.step,
                 profcore_status_get_name(warm.status));
     return 1;
@@ -191,7 +230,7 @@ long sweep_input(const char *name, const std::vector<char> &input) {
       sweep.once = once;
       sweep.countdown = n;
       sweep.active = true;
-      const Run run = run_all(input);
+      const Run run = run_all();
       sweep.active = false;
       const bool failed = sweep.failing;
       // A failed allocation may be survived (a table stays unsorted, a cache unfilled), never
@@ -216,6 +255,10 @@ long sweep_input(const char *name, const std::vector<char> &input) {
   return bad;
 }
 
+long sweep_input(const char *name, const std::vector<char> &input) {
+  return sweep_work(name, [&] { return run_all(input); });
+}
+
 std::vector<char> bytes_of(const std::string &text) {
   return {text.begin(), text.end()};
 }
@@ -229,6 +272,7 @@ int main() {
                  std::to_string(i) + " " + std::to_string(i) + "\n";
   std::vector<char> text = bytes_of(collapsed);
   long bad = sweep_input("collapsed", text);
+  bad += sweep_work("names", run_names);
 
   // The same profile as pprof, made by the library itself.
   profcore_profile *profile = nullptr;

@@ -131,18 +131,19 @@ void object_bench(const char *path) {
   std::printf("B  look-up %.1f ns (%zu of %zu hit), upper_bound %.1f ns: ratio %.2f, %zu differ\n",
               own, hits, kLookups, peer, own / peer, different);
 
-  const auto module = ModuleIndex::build(bytes, {uint64_t{1} << 30, nullptr});
+  const auto module = ModuleIndex::build(bytes, {uint64_t{1} << 30, nullptr, {}});
   const double start = cpu_seconds();
   {
     ModuleIndex::Names names{*module};
     for (const uint64_t address : addresses)
-      if (const uint32_t found = module->find(address); found != ModuleIndex::kNotFound)
+      if (const uint32_t found = module->find(address, &bytes).symbol;
+          found != ModuleIndex::kNotFound)
         sink = names.of(found, true)->shown.size();
   }
   const double cold = (cpu_seconds() - start) * 1e9 / kLookups;
   const auto named = [&](bool demangled) {
     return lookup_nanoseconds(addresses, [&](uint64_t address) -> uint64_t {
-      const uint32_t found = module->find(address);
+      const uint32_t found = module->find(address, &bytes).symbol;
       if (found == ModuleIndex::kNotFound) return 0;
       ModuleIndex::Names names{*module}; // the lock is taken each time: the worst case
       return names.of(found, demangled)->shown.size();

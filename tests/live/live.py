@@ -643,12 +643,58 @@ def python_perf(live):
     expect(named > 0.8 * total, f"{named} of {total} with the Python functions: {sorted(stacks)[:2]}")
 
 
+def names(live):
+    """Functions of stripped programs and of the kernel: the share of frames, by samples, that has a name."""
+    out, raw = live.folder / "names.json", live.folder / "raw.pb.gz"
+
+    def run(*words):
+        done = subprocess.run([live.tool, *map(str, words)], capture_output=True, text=True, timeout=100)
+        expect(done.returncode == 0, f"{words[0]} failed: {done.stderr}")
+
+    run("record", "-q", "-F", 199, "-o", out, "--", *loads.many(live.folder, 4))
+    check_names("at once", json.loads(out.read_text()))
+    run("record", "-q", "-F", 199, "--no-symbols", "-o", raw, "--", *loads.many(live.folder, 2))
+    run("symbolize", raw, "-o", out)
+    check_names("afterwards", json.loads(out.read_text()))
+
+
+def check_names(when, profile):
+    counts = name_counts(profile)
+    for kind, least in (("user", 0.95), ("kernel", 0.99)):
+        total = sum(v for (k, _, _), v in counts.items() if k == kind)
+        by = {how: sum(v for (k, h, _), v in counts.items() if (k, h) == (kind, how)) / max(total, 1)
+              for how in ("symbol", "bounds")}
+        rest = sorted(((v, f"{how} {module}") for (k, how, module), v in counts.items()
+                       if k == kind and how not in by), reverse=True)[:5]
+        print(f"{when}, {kind}: {total} frames, {by['symbol']:.1%} by symbols, {by['bounds']:.1%} by bounds; {rest}")
+        expect(total > 300, f"only {total} {kind} frames")
+        expect(sum(by.values()) >= least, f"{sum(by.values()):.1%} of {kind} frames have a name: {rest}")
+
+
+def name_counts(profile):
+    """{(user or kernel, "symbol", "bounds" or the reason for no name, module): frames of all samples}."""
+    parents, places = profile["stacks"]["parent"], profile["stacks"]["location"]
+    weights = [0] * len(parents)
+    for stack, value in zip(profile["samples"]["stack"], profile["samples"]["values"][0]):
+        weights[stack] += value
+    for stack in range(len(parents) - 1, 0, -1):
+        weights[parents[stack]] += weights[stack]
+    counts = {}
+    for stack in range(1, len(parents)):
+        location = profile["locations"][places[stack]]
+        module = profile["modules"][location["module"]]
+        how = "bounds" if location.get("by_bounds") else "symbol" if location["lines"] else location["reason"]
+        key = ("kernel" if location["kind"] == "kernel" else "user", how, module["path"] if module else "-")
+        counts[key] = counts.get(key, 0) + weights[stack]
+    return counts
+
+
 CASES = {f.__name__: f for f in (
     shares, cpu_budget, in_signal, in_kernel, as_old, whole_host, name_rule, cgroup, pid_namespace, many, lost_news,
     nothing_left,
     deepflow, total,
     go, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,
-    java_default_flags, node, python, python_perf)}
+    java_default_flags, node, python, python_perf, names)}
 
 
 def main():

@@ -252,7 +252,7 @@ TEST_CASE("ids that are not there change nothing") {
     rejected([&](auto err) { return profcore_profile_add_module(profile, &bad, &id, err); });
   for (const profcore_location &bad :
        {profcore_location{1, kBad, 0, 0, 0, 0, 0, 0}, profcore_location{1, 0, 0, 0, 99, 0, 0, 0},
-        profcore_location{1, 0, 0, 0, 0, 4, 0, 0}, profcore_location{1, 0, 0, 0, 0, 0, 99, 0},
+        profcore_location{1, 0, 0, 0, 0, 8, 0, 0}, profcore_location{1, 0, 0, 0, 0, 0, 99, 0},
         profcore_location{1, 0, 0, 0, 0, 0, 0, 1}})
     rejected([&](auto err) {
       return profcore_profile_add_location(profile, &bad, nullptr, 0, &id, err);

@@ -30,6 +30,14 @@ public:
     uint64_t memory_size;
   };
 
+  struct Extra {
+    std::string name;
+    uint32_t type;
+    uint64_t flags;
+    uint64_t address;
+    std::vector<uint8_t> bytes;
+  };
+
   bool is_64 = true;
   bool is_big = false;
   uint16_t machine = EM_X86_64;
@@ -37,6 +45,7 @@ public:
   uint64_t text_size = 0x1000;
   std::vector<Segment> segments{{PF_R | PF_X, 0x1000, 0x401000, 0x1000, 0x1000}};
   std::vector<Symbol> symtab, dynsym;
+  std::vector<Extra> extra; ///< more sections
   std::vector<uint8_t> build_id;
   bool build_id_in_segment = false;
 
@@ -94,6 +103,11 @@ public:
     };
     if (!symtab.empty()) add_table(symtab, ".symtab", SHT_SYMTAB);
     if (!dynsym.empty()) add_table(dynsym, ".dynsym", SHT_DYNSYM);
+    for (const Extra &added : extra) {
+      sections.push_back({added.name, added.type, added.flags, added.address,
+                          body_at + body.bytes.size(), added.bytes.size(), 0, 0});
+      body.bytes.insert(body.bytes.end(), added.bytes.begin(), added.bytes.end());
+    }
     uint64_t note_at = 0;
     uint64_t note_size = 0;
     if (!build_id.empty()) {
