@@ -148,7 +148,7 @@ def cpu_budget(live):
     time.sleep(0.5)
     seconds = 7
     try:
-        stats, stacks = live.record("-a", "-F", 499, "-d", seconds, "--cpu-budget", 0.2 * cpus)
+        stats, stacks = live.record("-a", "-F", 499, "-d", seconds, "--cpu-budget", 0.05 * cpus)
     finally:
         for worker in workers:
             worker.kill()
@@ -309,7 +309,8 @@ def lost_news(live):
     recording.send_signal(signal.SIGCONT)
     _, text = recording.communicate()
     worker.wait()
-    expect(int(re.search(r"^news lost\s+(\d+)", text, re.M).group(1)) > 0, f"nothing was lost: {text}")
+    # On a quiet machine the kernel has not told yet how many were lost.
+    expect(int(re.search(r"(\d+) processes read again", text).group(1)) > 0, f"nothing was read again: {text}")
     ours = ("--tagfocus", f"pid={worker.pid}:{worker.pid}")
     everything = sum(live.stacks(out, *ours).values())
     share = sum(live.stacks(out, *ours, "--tagignore", "incomplete").values()) / max(everything, 1)

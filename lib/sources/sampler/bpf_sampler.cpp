@@ -73,6 +73,9 @@ int possible_cpus() {
 /// Between two looks at the side-band while records come: what a process does in this time before
 /// it is known is sampled by frame pointers only.
 constexpr int64_t kRecordsDelay = 1000000;
+/// Between two looks where nothing is told: JVMs are asked, and a ring that is full tells nothing
+/// more when its one wake-up went to a poll that a signal broke off.
+constexpr int64_t kHeartbeat = 200'000'000;
 constexpr size_t kRescansAtOnce = 32;
 constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
 
@@ -100,7 +103,7 @@ private:
   void watch(int fd);
   void watch_rings(bool on);
   void wake_after(int64_t nanoseconds);
-  void rescan();
+  void rescan(bool is_behind);
   void register_all();
   void register_changed();
   void forget_in_kernel(int32_t pid);
@@ -134,7 +137,6 @@ private:
   Descriptor timer_;
   Descriptor cost_timer_; ///< time to look what sampling costs
   bool watches_rings_ = false;
-  bool timer_is_set_ = false;
   ModuleFiles files_;
   ProcessTable processes_{files_};
   std::unique_ptr<BpfRowMemory> row_memory_;
@@ -146,7 +148,6 @@ private:
   std::deque<int32_t> to_rescan_;
   std::unordered_set<int32_t> waits_for_rescan_;
   uint64_t last_gone_ = since_boot();
-  uint64_t lost_records_seen_ = 0;
   StackStore stacks_[2];
   using CodeByProcess = std::unordered_map<int32_t, std::vector<uint64_t>>;
   CodeByProcess code_of_no_file_; ///< since it was looked through
@@ -219,10 +220,8 @@ void BpfSampler::watch_rings(bool on) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, ring_epoll_.get(), &event);
 }
 
-/// The descriptor becomes readable then; never, for 0.
+/// The descriptor becomes readable then.
 void BpfSampler::wake_after(int64_t nanoseconds) {
-  if (nanoseconds == 0 && !timer_is_set_) return;
-  timer_is_set_ = nanoseconds != 0;
   itimerspec time{};
   time.it_value.tv_nsec = nanoseconds; // below a second
   timerfd_settime(timer_.get(), 0, &time, nullptr);
@@ -464,19 +463,17 @@ void BpfSampler::prepare_modules(int64_t budget_ns) {
 }
 
 /// What records that were lost or came late may have hidden is read from /proc, some at a time.
-void BpfSampler::rescan() {
+void BpfSampler::rescan(bool is_behind) {
   const auto want = [&](int32_t pid) {
     if (waits_for_rescan_.insert(pid).second) to_rescan_.push_back(pid);
   };
   const std::vector<int32_t> suspects = processes_.take_suspects();
   std::for_each(suspects.begin(), suspects.end(), want);
-  const bool is_behind = stats_.lost_records != lost_records_seen_;
   const uint64_t time = since_boot();
   if (is_behind || time - last_gone_ > kGoneInterval) {
     last_gone_ = time;
     const std::vector<int32_t> listed = processes_.find_gone();
     if (is_behind) std::for_each(listed.begin(), listed.end(), want);
-    lost_records_seen_ = stats_.lost_records;
   }
   for (size_t i = 0; i < kRescansAtOnce && !to_rescan_.empty(); ++i) {
     const int32_t pid = to_rescan_.front();
@@ -523,7 +520,7 @@ void BpfSampler::keep_up() {
   watch_cost();
   const SideBand::Applied applied = side_band_->apply(processes_);
   stats_.lost_records += applied.lost;
-  rescan();
+  rescan(applied.lost != 0 || applied.was_full);
   for (const int32_t pid : processes_.take_recycled()) {
     if (std::find(options_.pids.begin(), options_.pids.end(), pid) == options_.pids.end())
       targets_.erase(pid);
@@ -541,7 +538,9 @@ void BpfSampler::keep_up() {
     come = side_band_->has_records();
   }
   watch_rings(!come);
-  wake_after(!slots_->waiting().empty() || !to_rescan_.empty() ? 1 : come ? kRecordsDelay : 0);
+  wake_after(!slots_->waiting().empty() || !to_rescan_.empty() ? 1
+             : come                                            ? kRecordsDelay
+                                                               : kHeartbeat);
 }
 
 void BpfSampler::forget_exited() {

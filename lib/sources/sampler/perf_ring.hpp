@@ -32,6 +32,7 @@ public:
   template <class Take> void read(Take &&take) {
     const uint64_t head = __atomic_load_n(&control_->data_head, __ATOMIC_ACQUIRE);
     uint64_t tail = control_->data_tail;
+    was_full_ = head - tail > size_ - kLargestRecord;
     while (tail < head) {
       const std::span<const uint8_t> record = record_at(tail, head - tail);
       if (record.empty()) break;
@@ -40,6 +41,10 @@ public:
     }
     __atomic_store_n(&control_->data_tail, head, __ATOMIC_RELEASE);
   }
+
+  /// Whether the last `read` found so little room that a record may have had none. The kernel tells
+  /// what was lost with the next record that it writes, which may be much later.
+  bool was_full() const noexcept { return was_full_; }
 
   /// For those who read several rings side by side: how far the kernel has written, ...
   uint64_t head() const noexcept { return __atomic_load_n(&control_->data_head, __ATOMIC_ACQUIRE); }
@@ -52,12 +57,15 @@ public:
   size_t size() const noexcept { return size_; }
 
 private:
+  static constexpr size_t kLargestRecord = 4352; ///< a mapping, with the longest path
+
   std::span<const uint8_t> record_at(uint64_t tail, uint64_t most);
 
   Descriptor event_;
   perf_event_mmap_page *control_ = nullptr;
   const uint8_t *data_ = nullptr;
   size_t size_ = 0;
+  bool was_full_ = false;
   std::vector<uint64_t> joined_; ///< a record that wraps around
 };
 

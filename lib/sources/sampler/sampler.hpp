@@ -56,7 +56,7 @@ struct Stats {
   uint64_t row_bytes = 0;           ///< kernel memory of unwind rows
   uint64_t rows = 0;
   uint64_t files_without_rows = 0; ///< over the budget, or without call frame information
-  uint64_t evicted_files = 0;       ///< files whose rows made room for those of others
+  uint64_t evicted_files = 0;      ///< files whose rows made room for those of others
   uint64_t processes = 0;
   uint64_t modules = 0;
   uint64_t stops[16] = {};    ///< samples by enum unwind_stop

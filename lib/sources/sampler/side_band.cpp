@@ -118,10 +118,12 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
     std::memcpy(&header, record, sizeof header);
     keep(event.time, {record, header.size});
   }
-  for (PerfRing &ring : rings_)
+  for (PerfRing &ring : rings_) {
     ring.read([&](const perf_event_header &, std::span<const uint8_t> record) {
       if (const std::optional<uint64_t> time = time_of(record)) keep(*time, record);
     });
+    applied.was_full = applied.was_full || ring.was_full();
+  }
   std::stable_sort(events_.begin(), events_.end(),
                    [](const Event &a, const Event &b) { return a.time < b.time; });
   size_t done = 0;

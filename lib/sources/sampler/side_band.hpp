@@ -20,6 +20,7 @@ class SideBand {
 public:
   struct Applied {
     uint64_t lost = 0;     ///< records that the kernel had no room for
+    bool was_full = false; ///< a ring was, so there may be more of them than were told
     size_t records = 0;    ///< that were applied
     bool has_more = false; ///< some wait for the next call
   };
