@@ -66,7 +66,7 @@ void JavaNames::refresh(int64_t timeout_ns) {
   process();
   maps_.hurry(now_ns());
   process();
-  for (int64_t now = now_ns(); maps_.is_busy(now) && now < deadline; now = now_ns()) {
+  for (int64_t now = now_ns(); maps_.is_busy(deadline) && now < deadline; now = now_ns()) {
     pollfd event{epoll_.get(), POLLIN, 0};
     constexpr int64_t kSlice = 50;
     poll(&event, 1, static_cast<int>(std::clamp<int64_t>((deadline - now) / 1'000'000, 1, kSlice)));

@@ -69,9 +69,9 @@ void JavaMaps::hurry(int64_t now) {
   set_timer(now);
 }
 
-bool JavaMaps::is_busy(int64_t now) const {
+bool JavaMaps::is_busy(int64_t until) const {
   return std::any_of(jvms_.begin(), jvms_.end(), [&](const auto &entry) {
-    return entry.second.request != nullptr || is_due(entry.second, now);
+    return entry.second.request != nullptr || is_due(entry.second, until);
   });
 }
 

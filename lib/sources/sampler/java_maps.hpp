@@ -50,8 +50,8 @@ public:
   void saw(int32_t pid, int64_t now);
   /// Asks those of which such code was seen since their last map, whenever that was.
   void hurry(int64_t now);
-  /// Whether something is under way or due.
-  bool is_busy(int64_t now) const;
+  /// Whether something is under way, or due until then.
+  bool is_busy(int64_t until) const;
 
   /// Moves everything on, without waiting. Each map is told once, and wants `took`.
   std::vector<WrittenMap> step(int64_t now);
