@@ -33,7 +33,7 @@ volatile __u64 period_ns = 0; /* from one tick of a CPU to the next */
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 4096);
+  __uint(max_entries, 16384);
   __type(key, __u32);
   __type(value, __u32);
 } targets SEC(".maps");

@@ -24,6 +24,7 @@ Child::Child(const std::vector<std::string> &command) {
     close(gate[0]);
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
+    std::signal(SIGHUP, SIG_DFL);
     execvp(words[0], words.data());
     const char *reason = strerrordesc_np(errno);
     const std::string text = command.front() + ": " + (reason == nullptr ? "?" : reason) + "\n";

@@ -18,7 +18,7 @@ void print_overview(FILE *to) {
   fmt::print(to, "Usage: profcore COMMAND ...\n\nAny profile in, flame graphs, tables and other "
                  "formats out.\n\n");
   for (const Command *command : kCommands)
-    fmt::print(to, "  {:<9}{}\n", command->name, command->summary);
+    fmt::print(to, "  {:<11}{}\n", command->name, command->summary);
   fmt::print(
       to,
       "\n`profcore COMMAND --help` tells more. Exit status: 0 ok, 1 failed, 2 usage, 3 no data,\n"

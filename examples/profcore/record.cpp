@@ -235,6 +235,13 @@ int run(const Arguments &arguments) {
   options.backend = backend_of(arguments);
   if (options.backend == PROFCORE_SAMPLER_BACKEND_BPF && arguments.has("stack-size"))
     throw UsageError{"--stack-size is for --backend perf: BPF copies no stacks"};
+  if (options.backend == PROFCORE_SAMPLER_BACKEND_PERF)
+    for (const char *option : {"cpu-budget", "no-kernel", "java-refresh", "no-java-attach"})
+      if (arguments.has(option))
+        throw UsageError{fmt::format("--{} is for BPF, not for --backend perf", option)};
+  if (arguments.has("java-refresh") &&
+      (arguments.has("no-java-attach") || arguments.has("no-symbols")))
+    throw UsageError{"--java-refresh: no JVM is asked for names"};
   options.stack_bytes = static_cast<uint32_t>(arguments.number("stack-size", 0, 0, 65528));
   if (!name.empty()) options.name_pattern = name.c_str();
   const std::string cgroup = arguments.get("cgroup");
@@ -344,18 +351,19 @@ int run(const Arguments &arguments) {
 
 } // namespace
 
-const Command kRecord{"record",
-                      "[-p PID | -a | --name REGEX | --cgroup PATH | -- CMD...] -o OUT",
-                      "Samples live processes by eBPF: complete stacks without frame pointers.",
-                      "Endings as for convert. With a command, its exit status is passed on.\n"
-                      "Without privileges -p and a command are sampled by perf events, in user\n"
-                      "mode; what may be done here: profcore check.\n"
-                      "\nExamples:\n"
-                      "  profcore record -a -d 10 -o host.html --group-by process\n"
-                      "  profcore record -p 1234 -d 30 -o service.pb.gz\n"
-                      "  profcore record -F 997 -o build.svg -- make -j4\n"
-                      "  profcore record --name '^nginx' --per-thread -d 60 -o nginx.pb.gz\n"
-                      "  profcore record --total -d 10 -o host.svg   # host, processes, threads\n"
-                      "  profcore record -p 1234 --compat deepflow -d 60 -o service.folded\n",
-                      {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kGeneralOptions},
-                      run};
+const Command kRecord{
+    "record",
+    "[-p PID | -a | --name REGEX | --cgroup PATH | -- CMD...] -o OUT",
+    "Samples live processes, by eBPF or a perf ring: complete stacks without frame pointers.",
+    "Endings as for convert. With a command, its exit status is passed on.\n"
+    "Without privileges -p and a command are sampled by perf events, in user\n"
+    "mode; what may be done here: profcore check.\n"
+    "\nExamples:\n"
+    "  profcore record -a -d 10 -o host.html --group-by process\n"
+    "  profcore record -p 1234 -d 30 -o service.pb.gz\n"
+    "  profcore record -F 997 -o build.svg -- make -j4\n"
+    "  profcore record --name '^nginx' --per-thread -d 60 -o nginx.pb.gz\n"
+    "  profcore record --total -d 10 -o host.svg   # host, processes, threads\n"
+    "  profcore record -p 1234 --compat deepflow -d 60 -o service.folded\n",
+    {kOptions, kTreeOptions, kViewOptions, kFilterOptions, kGeneralOptions},
+    run};

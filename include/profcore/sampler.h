@@ -11,7 +11,8 @@ extern "C" {
 
 /** A running sampler: an eBPF program on the clock of every CPU, or without privileges a perf ring
  * with copies of stacks, and what they need. Not thread-safe; several may run at a time. When the
- * process that made it dies, the kernel takes everything away. @since 0.1 */
+ * process that made it dies, the kernel takes everything away. CPUs that come online later are not
+ * sampled. @since 0.1 */
 typedef struct profcore_sampler profcore_sampler;
 
 /** How samples are taken. @since 0.1 */
@@ -22,7 +23,8 @@ typedef int32_t profcore_sampler_backend;
 /** By BPF: any process, user and kernel stacks. Wants root, or CAP_BPF and CAP_PERFMON. */
 #define PROFCORE_SAMPLER_BACKEND_BPF 1
 /** By a perf ring: one's own processes, given by their ids, in user mode. Wants no privilege where
- * perf_event_paranoid is at most 2. Time in the kernel is not seen. One descriptor for each thread
+ * perf_event_paranoid is at most 2. Time in the kernel is not seen; CPython's perf trampolines are
+ * not walked, JVMs are not asked for names. One descriptor for each thread
  * and CPU is open. */
 #define PROFCORE_SAMPLER_BACKEND_PERF 2
 
@@ -51,7 +53,7 @@ typedef struct profcore_sampler_options {
    * (JDK 17 and newer), as jcmd does: a file in their /tmp and SIGQUIT start a thread in them that
    * listens, and each time they write a perf map, which is read and removed again. JVMs that say
    * that they do not want it (-XX:+DisableAttachMechanism), or cannot, are left alone. 0: none is
-   * touched; perf maps that are there are read all the same. */
+   * touched; perf maps that are there are read all the same. Not for perf rings. */
   int32_t java_symbols;
   /** Seconds from one map of a JVM to the next, 5 to 3600; 0 = 60. A JVM is asked again only when
    * there are frames that its last map does not name; sooner if it is younger than that, since most
@@ -85,7 +87,9 @@ typedef struct profcore_sampler_stats {
                                     its mappings */
   uint64_t unregistered;         /**< samples of processes too new: walked by frame pointers only */
   uint64_t truncated;            /**< samples of more frames than are kept (127) */
-  uint64_t complete;             /**< samples whose user stack was walked to its root */
+  uint64_t complete; /**< samples whose user stack was walked to its root, as far as can be told:
+                        compiled Java code without frame pointers may leave callers out, and such
+                        samples carry the label `incomplete` all the same */
   uint64_t without_user; /**< samples of kernel threads, and of those outside: no user stack */
   uint64_t bpf_ns;       /**< CPU time of the program in the kernel, nanoseconds */
   uint64_t own_cpu_ns;   /**< CPU time of the sampler's calls, naming too, nanoseconds */
@@ -104,8 +108,8 @@ typedef struct profcore_sampler_stats {
   uint64_t java_maps_requested; /**< times that one was asked for names */
   uint64_t java_maps_read;
   uint64_t java_maps_failed; /**< see profcore_sampler_get_java_reason */
-  uint64_t evicted_files; /**< files whose unwind rows made room for those of others */
-  uint64_t rescans;       /**< processes read from /proc again, after news that were lost or late */
+  uint64_t evicted_files;    /**< files whose unwind rows made room for those of others */
+  uint64_t rescans; /**< processes read from /proc again, after news that were lost or late */
   uint64_t reserved[8];
 } profcore_sampler_stats;
 

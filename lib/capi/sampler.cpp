@@ -46,7 +46,8 @@ public:
   ProcessView process_of(uint32_t module) override {
     if (module >= origins_.size()) return {};
     const sampler::ModuleOrigin &origin = origins_[module];
-    return {origin.pid, origin.namespace_pid, java_ == nullptr ? 0 : java_->start_of(origin.pid)};
+    return {origin.pid, origin.namespace_pid, java_ == nullptr ? 0 : java_->start_of(origin.pid),
+            origin.start_time};
   }
 
 private:
@@ -54,11 +55,24 @@ private:
   const JavaNames *java_;
 };
 
-int64_t thread_cpu_time() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
+/// The CPU time of what is done here for a sampler is its own.
+class Charge {
+public:
+  explicit Charge(sampler::Sampler &to) : to_{to}, began_{thread_cpu_time()} {}
+  Charge(const Charge &) = delete;
+  Charge &operator=(const Charge &) = delete;
+  ~Charge() { to_.charge(static_cast<uint64_t>(thread_cpu_time() - began_)); }
+
+private:
+  static int64_t thread_cpu_time() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+  }
+
+  sampler::Sampler &to_;
+  int64_t began_;
+};
 
 void copy_text(const std::string &from, char *to, size_t room) {
   const size_t size = std::min(from.size(), room - 1);
@@ -103,12 +117,13 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
     options.back_end = static_cast<sampler::BackEnd>(given.backend);
     auto made = std::make_unique<profcore_sampler>();
     made->names = !flag(given.no_symbols, "no_symbols");
+    options.java = java && made->names;
     sampler::Started started = sampler::start_sampler(options);
     made->sampler = std::move(started.sampler);
     made->back_end = static_cast<profcore_sampler_backend>(started.back_end);
     made->reason = std::move(started.reason);
     made->event = made->sampler->stats().event;
-    if (java && made->names)
+    if (options.java)
       made->java = std::make_unique<JavaNames>(*made->sampler, made->symbolizer, refresh);
     *out = made.release();
   });
@@ -126,7 +141,9 @@ int32_t profcore_sampler_get_fd(const profcore_sampler *sampler) {
 profcore_status profcore_sampler_process(profcore_sampler *sampler, profcore_error **err) {
   return guard(err, [&] {
     required(sampler, "sampler").sampler->process();
-    if (sampler->java) sampler->java->process();
+    if (!sampler->java) return;
+    const Charge charge{*sampler->sampler};
+    sampler->java->process();
   });
 }
 
@@ -135,15 +152,14 @@ profcore_status profcore_sampler_drain(profcore_sampler *sampler, profcore_profi
   return guard(err, [&] {
     required(out, "out") = nullptr;
     sampler::Window window = required(sampler, "sampler").sampler->drain();
+    const Charge charge{*sampler->sampler};
     if (sampler->java) sampler->java->process();
     auto made = std::make_unique<profcore_profile>();
     made->profile = std::move(window.profile);
     if (sampler->names) {
-      const int64_t began = thread_cpu_time();
       SampledModules modules{window.origins, sampler->java.get()};
       sampler->symbolizer.symbolize(made->profile, modules, Context{});
       if (sampler->java) sampler->java->after_symbolizing(made->profile, window.origins);
-      sampler->sampler->charge(static_cast<uint64_t>(thread_cpu_time() - began));
     }
     mark_omitted_frame_pointers(made->profile, window.origins);
     *out = made.release();

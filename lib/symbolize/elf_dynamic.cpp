@@ -8,7 +8,8 @@ namespace {
 
 /// Nobody has more entries than some dozens.
 constexpr uint64_t kMostEntries = 4096;
-constexpr uint64_t kMostBuckets = uint64_t{1} << 26;
+constexpr uint64_t kMostBuckets = uint64_t{1} << 24; // a sparse file may claim any number
+constexpr uint64_t kMostSymbols = uint64_t{1} << 24;
 
 /// The addresses and sizes as the segment has them.
 struct Tags {
@@ -106,11 +107,12 @@ uint64_t count_by_gnu_hash(const ElfImage &image, uint64_t address) {
   }
   if (last < first) return first;
   // The last chain ends with a hash whose lowest bit is set.
-  for (;; ++last) {
+  for (const uint64_t most = last + kMostSymbols; last < most; ++last) {
     const uint8_t *at = window.get(chains_at + (last - first) * 4, 4);
     if (at == nullptr) return 0;
     if ((image.u32(at) & 1) != 0) return last + 1;
   }
+  return 0;
 }
 
 ElfTable table_of(const ElfImage &image, uint64_t address, uint64_t size, uint64_t entry_size,

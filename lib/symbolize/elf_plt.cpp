@@ -9,6 +9,8 @@
 namespace profcore {
 namespace {
 
+constexpr uint64_t kMostRelocations = uint64_t{1} << 24; // a sparse file may claim any number
+
 /// Of code in all tables together; more is left out (the largest programs have some hundred KB).
 constexpr uint64_t kMostCode = uint64_t{16} << 20;
 
@@ -115,7 +117,8 @@ private:
     const uint32_t data = is_x86 ? R_X86_64_GLOB_DAT : R_AARCH64_GLOB_DAT;
     const uint32_t indirect = is_x86 ? R_X86_64_IRELATIVE : R_AARCH64_IRELATIVE;
     ByteWindow window{image_.bytes()};
-    for (uint64_t at = 0; at + table.entry_size <= table.size && table.entry_size != 0;
+    const uint64_t size = std::min(table.size, kMostRelocations * table.entry_size);
+    for (uint64_t at = 0; at + table.entry_size <= size && table.entry_size != 0;
          at += table.entry_size) {
       const uint8_t *entry = window.get(table.offset + at, static_cast<size_t>(table.entry_size));
       if (entry == nullptr) return;

@@ -15,6 +15,7 @@ namespace {
 
 // A symbol's value: where its name is, and in the top bits what it is. String tables are limited by
 // what is left: 1 GB for .symtab, 512 MB for .dynsym.
+constexpr uint64_t kMostSymbols = uint64_t{1} << 25; // a sparse file may claim any number
 constexpr uint32_t kFromDynsym = uint32_t{1} << 31;
 constexpr uint32_t kSymtabGuess = uint32_t{1} << 30;
 constexpr uint32_t kDynsymGuess = uint32_t{1} << 30;
@@ -88,7 +89,7 @@ public:
   bool read(PodVector<Symbol> &symbols, const ElfSymbols::Bounds &bounds) {
     constexpr size_t kBatch = 4096;
     std::vector<uint8_t> batch(kBatch * entry_size_);
-    const uint64_t count = table_.symbols.size / entry_size_;
+    const uint64_t count = std::min(table_.symbols.size / entry_size_, kMostSymbols);
     for (uint64_t at = 1; at < count;) { // the first is none
       const auto take = static_cast<size_t>(std::min<uint64_t>(kBatch, count - at));
       if (!image_.bytes().read(table_.symbols.offset + at * entry_size_, batch.data(),

@@ -169,6 +169,8 @@ public:
                                                                                    max_bytes} {}
 
   PodVector<AddressRange> run() {
+    constexpr uint64_t kMostGaps = uint64_t{1} << 20; // a sparse file is nothing else
+    uint64_t gaps = 0;
     for (uint64_t at = 0; section_.size - at >= 8;) {
       const uint8_t *head = window_.get(section_.offset + at, 4);
       if (head == nullptr) break;
@@ -182,6 +184,7 @@ public:
       }
       if (length == 0) { // the end, or where two files were glued together
         if (!section_.is_exact) break;
+        if (++gaps > kMostGaps) break;
         at += 4;
         continue;
       }

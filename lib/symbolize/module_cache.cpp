@@ -117,7 +117,8 @@ ModuleCache::Opened ModuleCache::vdso() {
 
 std::shared_ptr<PerfMapSlot> ModuleCache::perf_map_of(const ProcessView &process) {
   const std::lock_guard lock{mutex_};
-  std::shared_ptr<PerfMapSlot> &slot = perf_maps_[{process.pid, process.start_time}];
+  std::shared_ptr<PerfMapSlot> &slot =
+      perf_maps_[{process.pid, process.start_time != 0 ? process.start_time : process.identity}];
   if (!slot) slot = std::make_shared<PerfMapSlot>();
   slot->last_use = ++clock_;
   return slot;

@@ -27,6 +27,7 @@ struct ProcessView {
   int32_t pid = 0;           ///< 0 = not known
   int32_t namespace_pid = 0; ///< its pid in its own namespace; 0 = look it up
   uint64_t start_time = 0;   ///< clock ticks since boot (/proc/PID/stat, field 22); 0 = not known
+  uint64_t identity = 0;     ///< else: what tells it apart from others of this pid, at other times
 };
 
 /// Tells where the modules of a profile are. Asked at most once per module and call, on the

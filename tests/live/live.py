@@ -250,6 +250,23 @@ def name_rule(live):
     expect(chosen == everything, f"others were sampled: {chosen} of {everything}")
 
 
+def name_of_program(live):
+    """Who was chosen by its name is one no longer when it runs another program; who takes the name on later is one."""
+    program = live.compile("shares.c")
+    chosen = live.folder / "chosen-shell"
+    shutil.copy(shutil.which("bash"), chosen)
+    out = live.folder / "name.pb.gz"
+    recording = subprocess.Popen([live.tool, "record", "--name", "^chosen-", "--no-children", "-q", "-o", out])
+    time.sleep(1)
+    subprocess.run([chosen, "-c", f"{program} 0.5; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"], check=True)
+    recording.send_signal(signal.SIGTERM)  # as systemd and timeout do
+    recording.wait()
+    ours = sum(live.stacks(out, "--tagfocus", "process=^chosen-").values())
+    others = sum(live.stacks(out, "--tagignore", "process=^chosen-").values())
+    expect(ours > 0.1e9, f"the chosen one has {ours / 1e9} s")
+    expect(others < 0.05e9, f"what it ran has {others / 1e9} s")
+
+
 def cgroup(live):
     """What is in a cgroup, and nothing else."""
     roots = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line]
@@ -691,7 +708,7 @@ def name_counts(profile):
 
 
 CASES = {f.__name__: f for f in (
-    shares, cpu_budget, in_signal, in_kernel, as_old, whole_host, name_rule, cgroup, pid_namespace, many, lost_news,
+    shares, cpu_budget, in_signal, in_kernel, as_old, whole_host, name_rule, name_of_program, cgroup, pid_namespace, many, lost_news,
     nothing_left,
     deepflow, total,
     go, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,

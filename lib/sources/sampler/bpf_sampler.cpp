@@ -59,7 +59,10 @@ struct RingCloser {
 };
 
 [[noreturn]] void fail(int error, std::string_view what) {
-  throw Error{error == EPERM || error == EACCES ? Status::kPermission : Status::kUnsupported,
+  throw Error{error == EPERM || error == EACCES    ? Status::kPermission
+              : error == ENOMEM                    ? Status::kNoMemory
+              : error == EMFILE || error == ENFILE ? Status::kLimit
+                                                   : Status::kUnsupported,
               fmt::format("{}: {}", what, strerrordesc_np(error))};
 }
 
@@ -76,6 +79,7 @@ constexpr int64_t kRecordsDelay = 1000000;
 /// Between two looks where nothing is told: JVMs are asked, and a ring that is full tells nothing
 /// more when its one wake-up went to a poll that a signal broke off.
 constexpr int64_t kHeartbeat = 200'000'000;
+constexpr uint64_t kSecondLook = 500'000'000; ///< at a JVM that has not started
 constexpr size_t kRescansAtOnce = 32;
 constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
 
@@ -108,7 +112,8 @@ private:
   void register_changed();
   void forget_in_kernel(int32_t pid);
   void forget_exited();
-  bool is_target(Process &process);
+  enum class Why : uint8_t { kNot, kChosen, kNamed }; ///< a process is a target
+  Why why_target(Process &process);
   void register_process(Process &process);
   bool open_again(uint32_t module);
   void prepare_module(uint32_t module);
@@ -144,7 +149,7 @@ private:
   std::unique_ptr<RowPool> rows_;
   std::unique_ptr<FileSlots> slots_;
   std::unique_ptr<BpfProcesses> known_;
-  std::unordered_set<int32_t> targets_;
+  std::unordered_map<int32_t, Why> targets_;
   std::deque<int32_t> to_rescan_;
   std::unordered_set<int32_t> waits_for_rescan_;
   uint64_t last_gone_ = since_boot();
@@ -167,7 +172,7 @@ BpfSampler::BpfSampler(const Options &options)
   if (options.frequency < 1 || options.frequency > 1000)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
   if (!options.name_pattern.empty()) name_.emplace(options.name_pattern, "name");
-  targets_.insert(options.pids.begin(), options.pids.end());
+  for (const int32_t pid : options.pids) targets_[pid] = Why::kChosen;
   cpus_ = possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
@@ -356,16 +361,18 @@ int BpfSampler::take_stack(void *given, void *data, size_t size) {
   return 0;
 }
 
-bool BpfSampler::is_target(Process &process) {
-  if (!selects_) return true;
-  if (targets_.contains(process.pid)) return true;
+/// By its id or its parent's it stays one; by its name it need not, when it runs another program.
+BpfSampler::Why BpfSampler::why_target(Process &process) {
+  if (!selects_) return Why::kChosen;
+  const auto known = targets_.find(process.pid);
+  if (known != targets_.end() && known->second == Why::kChosen) return Why::kChosen;
   if (options_.follow_children && process.parent != 0 && targets_.contains(process.parent))
-    return true;
-  if (!name_) return false;
+    return Why::kChosen;
+  if (!name_) return Why::kNot;
   if (process.is_target < 0)
     process.is_target =
         name_->search(process.comm) || name_->search(command_line_of(process.pid)) ? 1 : 0;
-  return process.is_target == 1;
+  return process.is_target == 1 ? Why::kNamed : Why::kNot;
 }
 
 void BpfSampler::register_all() {
@@ -382,13 +389,18 @@ void BpfSampler::register_all() {
 }
 
 void BpfSampler::register_process(Process &process) {
-  if (!is_target(process)) return;
-  if (selects_) targets_.insert(process.pid); // also when it has ended: its children are targets
+  const Why why = why_target(process);
+  if (why == Why::kNot) {
+    if (targets_.erase(process.pid) != 0) forget_in_kernel(process.pid);
+    return;
+  }
+  if (selects_) targets_[process.pid] = why; // also when it has ended: its children are targets
   if (process.has_exited) return;
   if (selects_) {
     const auto pid = static_cast<uint32_t>(process.pid);
     const uint32_t one = 1;
-    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &one, BPF_ANY);
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &one, BPF_ANY) != 0)
+      ++stats_.failed_registrations;
   }
   // The kernel's copy is for walking user stacks.
   if (!options_.user_stacks) return;
@@ -522,8 +534,7 @@ void BpfSampler::keep_up() {
   stats_.lost_records += applied.lost;
   rescan(applied.lost != 0 || applied.was_full);
   for (const int32_t pid : processes_.take_recycled()) {
-    if (std::find(options_.pids.begin(), options_.pids.end(), pid) == options_.pids.end())
-      targets_.erase(pid);
+    targets_.erase(pid);
     forget_in_kernel(pid);
   }
   if (processes_.has_many_exited()) forget_exited(); // nobody drains
@@ -596,11 +607,16 @@ void BpfSampler::find_java() {
           return at.module < files_.size() && is_jvm_library(files_[at.module].path);
         }))
       continue;
-    std::vector<uint64_t> &all = java_[pid];
-    const size_t room = JavaCode::kMost - all.size();
-    all.insert(all.end(), addresses.begin(),
-               addresses.begin() + static_cast<ptrdiff_t>(std::min(room, addresses.size())));
-    if (process->is_known_jvm || process->has_exited) continue;
+    if (options_.java) {
+      std::vector<uint64_t> &all = java_[pid];
+      const size_t room = JavaCode::kMost - all.size();
+      all.insert(all.end(), addresses.begin(),
+                 addresses.begin() + static_cast<ptrdiff_t>(std::min(room, addresses.size())));
+    }
+    const uint64_t time = since_boot();
+    if (process->is_known_jvm || process->has_exited || time - process->jvm_looked_at < kSecondLook)
+      continue;
+    process->jvm_looked_at = time;
     const JvmProcess jvm = inspect_jvm("/proc", pid);
     process->is_known_jvm = jvm.is_started;
     process->omits_frame_pointers = jvm.omits_frame_pointers;

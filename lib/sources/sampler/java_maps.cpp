@@ -2,13 +2,11 @@
 // write everything; so after a map the next one is deferred, to be worth it:
 //
 //   - the first is asked for when code without a file is first seen in a stack of the JVM;
-//   - another when there is code that the last one does not name, and the interval has passed (and
-//   up
-//     to an eighth of it more, so that many JVMs of one start are not asked together). Most of the
-//     compiling is done at the beginning, and programs may be short: one that is younger than the
-//     interval need only have become a quarter older, by a second at least;
-//   - after a failure that may pass, the interval doubles each time, five times; other failures
-//   stay.
+//   - another when there is code that the last one does not name, and the interval has passed, and
+//     up to an eighth of it more, so that many JVMs of one start are not asked together. Most of
+//     the compiling is done at the beginning, and programs may be short: one that is younger than
+//     the interval need only have become a quarter older, by a second at least;
+//   - after a failure that may pass, the interval doubles each time, five times; others stay.
 //
 // So an interval of a minute means at most some sixteen maps in a JVM's first minute, and one a
 // minute from then on, and none when there is nothing new.

@@ -54,7 +54,12 @@ Descriptor open_mapped(const FileId &id, std::string_view path, int32_t pid, uin
   if (file.is_open()) return file;
   const std::string in_root = fmt::format("/proc/{}/root{}", pid, path);
   for (const std::string &candidate : {in_root, std::string{path}}) {
-    file = Descriptor{open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    // To open a device may do something, so first it is only looked at.
+    const Descriptor seen{open(candidate.c_str(), O_PATH | O_CLOEXEC)};
+    struct stat info {};
+    if (!seen.is_open() || fstat(seen.get(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    file = Descriptor{open(fmt::format("/proc/self/fd/{}", seen.get()).c_str(),
+                           O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     if (file.is_open() && is_named(file, id)) return file;
   }
   return {};
@@ -118,13 +123,13 @@ void ModuleFiles::close_oldest() {
 
 /// False when it is not the file that the module stands for. It is kept open where that is
 /// possible.
-bool ModuleFiles::take_descriptor(Descriptor file, uint32_t number) {
+bool ModuleFiles::take_descriptor(Descriptor file, uint32_t number, bool close_others) {
   ModuleFile &module = modules_[number];
   const FileStamp stamp = stamp_of(file);
   if (module.stamp.size >= 0 && module.stamp != stamp) return false;
   module.stamp = stamp;
-  if (open_ >= most_open_) close_oldest();
-  if (open_ >= most_open_) return true;
+  if (open_ >= most_open_ && close_others) close_oldest();
+  if (open_ >= (close_others ? most_open_ : 2 * most_open_)) return true;
   module.file = std::move(file);
   ++open_;
   if (!module.was_prepared) opened_.push_back(number);
@@ -179,11 +184,13 @@ uint32_t ModuleFiles::add(const FileId &id, std::string_view path, int32_t pid, 
   return number;
 }
 
-bool ModuleFiles::reopen(uint32_t number, int32_t pid, uint64_t start, uint64_t end) {
+bool ModuleFiles::reopen(uint32_t number, int32_t pid, uint64_t start, uint64_t end,
+                         bool close_others) {
   ModuleFile &module = modules_[number];
   if (module.file.is_open()) return true;
   Descriptor file = open_mapped(module.id, module.path, pid, start, end);
-  return file.is_open() && take_descriptor(std::move(file), number) && module.file.is_open();
+  return file.is_open() && take_descriptor(std::move(file), number, close_others) &&
+         module.file.is_open();
 }
 
 void ModuleFiles::age(const std::vector<bool> &mapped) {
@@ -252,7 +259,7 @@ ModuleBytes::~ModuleBytes() {
 }
 
 bool ModuleBytes::copy(int fd, uint64_t offset, uint64_t size) {
-  constexpr uint64_t kMost = UINT64_C(1) << 30; // browsers have some tens of megabytes
+  constexpr uint64_t kMost = UINT64_C(1) << 27; // browsers have some tens of megabytes
   if (offset > size_ || size > size_ - offset || copied_ + size > kMost) return false;
   copied_ += size;
   while (size > 0) {

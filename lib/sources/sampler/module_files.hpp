@@ -120,14 +120,14 @@ public:
 
   /// Opens a file again that process `pid` has mapped. False when it cannot be, is another now, or
   /// too many are open.
-  bool reopen(uint32_t module, int32_t pid, uint64_t start, uint64_t end);
+  bool reopen(uint32_t module, int32_t pid, uint64_t start, uint64_t end, bool close_others = true);
 
   /// To be called once a window with what is mapped now, by number. Closes files that have not been
   /// for two windows; of many more, forgets those that have neither rows nor a number in use.
   void age(const std::vector<bool> &mapped);
 
 private:
-  bool take_descriptor(Descriptor file, uint32_t number);
+  bool take_descriptor(Descriptor file, uint32_t number, bool close_others = true);
   void close_file(ModuleFile &module);
   void close_oldest();
   uint32_t add_new(const FileId &id, std::string_view path, Descriptor file);

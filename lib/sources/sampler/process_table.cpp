@@ -384,13 +384,14 @@ void ProcessTable::on_comm(int32_t pid, std::string_view comm, bool is_exec) {
   if (process == nullptr) return;
   process->comm = comm;
   process->is_target = -1;
-  if (!is_exec) return;
+  if (!is_exec) return changed(*process);
   process->has_exited = false; // another thread than the first ran it
   process->first_has_exited = false;
   process->threads = 1;
   process->mappings.clear();
   process->has_container = false; // runtimes move a process between its fork and its exec
   process->is_known_jvm = process->omits_frame_pointers = false;
+  process->jvm_looked_at = 0;
   changed(*process);
 }
 

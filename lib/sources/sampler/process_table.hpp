@@ -43,6 +43,7 @@ struct Process {
   bool has_container = false;        ///< it was asked for
   int8_t is_target = -1;             ///< 0 or 1 when it is known whether a rule chooses it
   bool is_known_jvm = false;         ///< looked at, see jvm_process.hpp
+  uint64_t jvm_looked_at = 0;        ///< nanoseconds since boot; 0: never
   bool omits_frame_pointers = false; ///< a JVM with the default flags: see JvmProcess
 };
 

@@ -2,6 +2,7 @@
 
 #include <bpf/libbpf.h>
 #include <cstdarg>
+#include <mutex>
 
 namespace profcore::sampler {
 
@@ -9,14 +10,22 @@ namespace profcore::sampler {
 /// so only while it is at work for us.
 class QuietLibbpf {
 public:
-  QuietLibbpf() : before_{libbpf_set_print(say_nothing)} {}
+  QuietLibbpf() {
+    const std::lock_guard lock{mutex_};
+    if (count_++ == 0) before_ = libbpf_set_print(say_nothing);
+  }
   QuietLibbpf(const QuietLibbpf &) = delete;
   QuietLibbpf &operator=(const QuietLibbpf &) = delete;
-  ~QuietLibbpf() { libbpf_set_print(before_); }
+  ~QuietLibbpf() {
+    const std::lock_guard lock{mutex_};
+    if (--count_ == 0) libbpf_set_print(before_);
+  }
 
 private:
   static int say_nothing(libbpf_print_level, const char *, va_list) { return 0; }
-  libbpf_print_fn_t before_;
+  static inline std::mutex mutex_; ///< several threads may be at it
+  static inline int count_ = 0;
+  static inline libbpf_print_fn_t before_ = nullptr;
 };
 
 } // namespace profcore::sampler

@@ -32,6 +32,7 @@ struct Options {
   uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows, in kernel memory for BPF
   double cpu_budget = 0.01; ///< BPF: share of one CPU that sampling may cost; not above 0: any
   uint32_t stack_bytes = 0; ///< perf ring: of a stack that a sample copies; 0: what fits
+  bool java = false;        ///< JVMs that want names are collected for `take_java`
   bool as_on_old_kernels = false; ///< for tests: without what came after Linux 5.8
 };
 

@@ -106,7 +106,8 @@ ModuleId WindowBuilder::module_of_file(uint32_t file, const Owner &owner) {
   if (!from.file.is_open() && owner.process != nullptr) // too many are open: for this window only
     for (const Mapping &mapping : owner.process->mappings)
       if (mapping.module == file &&
-          files_.reopen(file, owner.process->pid, mapping.start, mapping.end))
+          files_.reopen(file, owner.process->pid, mapping.start, mapping.end,
+                        false)) // the window has the descriptors of others already
         break;
   Module module;
   module.path = window_.profile.intern(from.path);
