@@ -67,10 +67,11 @@ typedef struct profcore_sampler_options {
    * sampling has what that leaves of the budget, but a quarter of it at least. A perf ring keeps
    * its frequency. */
   double cpu_budget;
+  uint64_t name_budget; /**< bytes of memory for names of files, kernel and JIT code; 0 = 256 MiB */
   profcore_sampler_backend backend; /**< PROFCORE_SAMPLER_BACKEND_...; 0 = automatic */
   uint32_t stack_bytes; /**< perf ring: how much of a stack each sample copies, at most 65528; 0 =
                            as much of 32 KiB as its rings have room for */
-  uint64_t reserved[7];
+  uint64_t reserved[6];
 } profcore_sampler_options;
 
 /** What happened since the start. Every sample is delivered, lost for a reason told here, or waits

@@ -26,6 +26,15 @@ struct profcore_sampler {
   bool names = true;
   Symbolizer symbolizer;
   std::unique_ptr<JavaNames> java; ///< null: JVMs are left alone
+
+  explicit profcore_sampler(uint64_t name_budget) : symbolizer{options_of(name_budget)} {}
+
+private:
+  static SymbolizerOptions options_of(uint64_t name_budget) {
+    SymbolizerOptions options;
+    if (name_budget != 0) options.max_bytes = name_budget;
+    return options;
+  }
 };
 
 namespace {
@@ -115,7 +124,7 @@ profcore_status profcore_sampler_start(const profcore_sampler_options *given_opt
         given.backend > PROFCORE_SAMPLER_BACKEND_PERF)
       invalid("backend is none of PROFCORE_SAMPLER_BACKEND_...");
     options.back_end = static_cast<sampler::BackEnd>(given.backend);
-    auto made = std::make_unique<profcore_sampler>();
+    auto made = std::make_unique<profcore_sampler>(given.name_budget);
     made->names = !flag(given.no_symbols, "no_symbols");
     options.java = java && made->names;
     sampler::Started started = sampler::start_sampler(options);

@@ -15,6 +15,9 @@
 namespace profcore {
 namespace {
 
+constexpr uint64_t kMostPerfMap = uint64_t{64}
+                                  << 20; ///< of memory for one, which anybody may write
+
 UnnamedReason reason_of(PerfMapProblem problem) noexcept {
   switch (problem) {
   case PerfMapProblem::kProcessGone:
@@ -111,7 +114,8 @@ void NameLookup::perf_map(Group group, const ProcessView &process) {
                                              process.namespace_pid, process.start_time);
       const OpenFile closed{file.fd};
       problem = file.problem;
-      if (file.fd >= 0) result = slot->log.refresh(file.fd, options_.max_bytes);
+      if (file.fd >= 0)
+        result = slot->log.refresh(file.fd, std::min(options_.max_bytes, kMostPerfMap));
       slot->count();
     }
     // A map read before serves on after its process is gone.

@@ -214,10 +214,4 @@ std::string_view RingEvents::event() const noexcept {
   return attr_.type == PERF_TYPE_HARDWARE ? "cycles" : "cpu-clock";
 }
 
-uint64_t RingEvents::ring_bytes() const noexcept {
-  uint64_t sum = 0;
-  for (const PerfRing &ring : rings_) sum += ring.size();
-  return sum;
-}
-
 } // namespace profcore::sampler

@@ -43,7 +43,6 @@ public:
   uint64_t lost() const noexcept;
   std::string_view event() const noexcept;
   uint32_t stack_bytes() const noexcept { return attr_.sample_stack_user; }
-  uint64_t ring_bytes() const noexcept;
 
 private:
   bool map_rings(size_t pages);

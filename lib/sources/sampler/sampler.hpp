@@ -69,7 +69,6 @@ struct Stats {
 /// How the names of a drained profile's modules are found: see symbolize/symbolizer.hpp.
 struct ModuleOrigin {
   int fd = -1; ///< the sampler's
-  std::string path;
   int32_t pid = 0; ///< of modules that stand for one process's JIT code
   int32_t namespace_pid = 0;
   uint64_t start_time = 0;

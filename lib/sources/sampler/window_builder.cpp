@@ -118,7 +118,6 @@ ModuleId WindowBuilder::module_of_file(uint32_t file, const Owner &owner) {
   if (module.end == 0) module.end = UINT64_C(1) << SAMPLER_FRAME_OFFSET_BITS;
   ModuleOrigin origin;
   origin.fd = from.file.get();
-  origin.path = from.path;
   const ModuleId id = add_module(module, std::move(origin));
   file_modules_.emplace(file, id);
   return id;
@@ -136,8 +135,7 @@ ModuleId WindowBuilder::jit_module_of(const Owner &owner) {
     origin.omits_frame_pointers = owner.process->omits_frame_pointers;
   }
   Module module;
-  origin.path = fmt::format("/tmp/perf-{}.map", origin.namespace_pid);
-  module.path = window_.profile.intern(origin.path);
+  module.path = window_.profile.intern(fmt::format("/tmp/perf-{}.map", origin.namespace_pid));
   // Two processes of two containers may have the same path: the range tells the modules apart.
   module.end = UINT64_MAX;
   module.build_id = window_.profile.intern(
