@@ -126,6 +126,8 @@ void sample_windows(profcore_sampler_backend backend) {
   options.frequency = 997;
   options.java_symbols = 1; // nothing here is a JVM: nothing is asked, nothing waited for
   options.backend = backend;
+  if (backend == PROFCORE_SAMPLER_BACKEND_PERF)
+    options.stack_bytes = 65528; // sanitizers' frames are large
   profcore_sampler *sampler = start(options);
   if (sampler == nullptr) return;
   CHECK(std::string{profcore_sampler_get_event(sampler)}.empty() == false);

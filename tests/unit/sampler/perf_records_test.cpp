@@ -30,7 +30,7 @@ public:
   /// The first `size` bytes, in memory of just that size, with that size in the header.
   std::vector<uint8_t> bytes(size_t size) const {
     std::vector<uint8_t> all(size);
-    std::memcpy(all.data(), words_.data(), size);
+    if (size != 0) std::memcpy(all.data(), words_.data(), size);
     const auto told = static_cast<uint16_t>(size);
     if (size >= 8) std::memcpy(all.data() + 6, &told, sizeof told);
     return all;
