@@ -83,6 +83,10 @@ struct FakeJvm {
       if (getppid() != parent) _exit(1);
       live(options);
     }
+    // What an earlier process of this id, and perhaps of another user, left behind.
+    unlink(path(".java_pid").c_str());
+    unlink(path(".attach_pid").c_str());
+    unlink(("/tmp/perf-" + std::to_string(pid) + ".map").c_str());
     while (seen->ready == 0) usleep(1000);
   }
   FakeJvm(const FakeJvm &) = delete;
