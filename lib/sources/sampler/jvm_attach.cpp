@@ -194,13 +194,8 @@ void JvmAttach::connect_socket(int64_t now) {
     ucred peer{};
     socklen_t size = sizeof peer;
     if (getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-        peer.pid != process_.pid) {
-      socket_ = Descriptor{};
-      constexpr int kTries = 4; // one that is about to be replaced by the JVM's own
-      if (++strangers_ >= kTries) return fail(JavaProblem::kWrongPeer);
-      stage_ = Stage::kSocket;
-      return later(now);
-    }
+        peer.pid != process_.pid)
+      return fail(JavaProblem::kWrongPeer);
     stage_ = Stage::kSend;
     deadline_ = now + limits_.answer_wait_ns;
     wake_at_ = deadline_;

@@ -83,7 +83,6 @@ private:
   size_t sent_ = 0;
   int64_t deadline_ = 0;
   int64_t wake_at_ = 0;
-  int strangers_ = 0; ///< sockets that another process listens on
   int64_t pause_ns_ = 0;
   ino_t trigger_inode_ = 0; ///< of the file that we made; 0 = none
   bool had_map_ = false;
