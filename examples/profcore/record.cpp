@@ -267,7 +267,6 @@ int run(const Arguments &arguments) {
   StatusLine status{began, options.frequency};
   std::vector<profcore::Profile> windows;
   Clock::time_point next_status = began;
-  Clock::time_point next_look = began;
   Clock::time_point next_drain = began + std::chrono::seconds{15};
   while (!interrupted()) {
     const Clock::time_point now = Clock::now();
@@ -293,11 +292,7 @@ int run(const Arguments &arguments) {
       wait = std::min(wait, limit - std::chrono::duration<double>(now - began).count());
     pollfd event{sampler.fd(), POLLIN, 0};
     const int ready = poll(&event, 1, std::max(1, static_cast<int>(wait * 1000)));
-    // Now and then also unasked: a wake-up that a signal breaks off may be the last of a full ring.
-    if (ready > 0 || now >= next_look) {
-      sampler.process();
-      next_look = now + std::chrono::milliseconds{250};
-    }
+    if (ready > 0) sampler.process();
   }
   end_progress();
   if (isatty(STDERR_FILENO) == 1 && !arguments.has("quiet")) fmt::print(stderr, "\r\033[K");

@@ -76,8 +76,8 @@ int possible_cpus() {
 /// Between two looks at the side-band while records come: what a process does in this time before
 /// it is known is sampled by frame pointers only.
 constexpr int64_t kRecordsDelay = 1000000;
-/// Between two looks where nothing is told: JVMs are asked, and a ring that is full tells nothing
-/// more when its one wake-up went to a poll that a signal broke off.
+/// Between two looks where nothing is told: on a quiet host new stacks lie in their ring, which
+/// wakes nobody before it is a quarter full, and JVMs are asked only when theirs have been seen.
 constexpr int64_t kHeartbeat = 200'000'000;
 constexpr uint64_t kSecondLook = 500'000'000; ///< at a JVM that has not started
 constexpr size_t kRescansAtOnce = 32;
