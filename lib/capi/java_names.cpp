@@ -1,8 +1,9 @@
 #include "capi/java_names.hpp"
 
+#include "sources/sampler/clock.hpp"
+
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <fmt/format.h>
 #include <poll.h>
 #include <set>
@@ -17,9 +18,7 @@ constexpr uint64_t kMostMapBytes = uint64_t{64} << 20;
 const std::string kProc = "/proc";
 
 int64_t now_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  return sampler::now(CLOCK_MONOTONIC);
 }
 
 sampler::JavaMapOptions options_of(uint32_t interval_seconds) {

@@ -3,11 +3,11 @@
 #include "capi/guard.hpp"
 #include "capi/java_names.hpp"
 #include "sources/sampler/check.hpp"
+#include "sources/sampler/clock.hpp"
 #include "symbolize/symbolizer.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <iterator>
 
 using namespace profcore;
@@ -67,18 +67,12 @@ private:
 /// The CPU time of what is done here for a sampler is its own.
 class Charge {
 public:
-  explicit Charge(sampler::Sampler &to) : to_{to}, began_{thread_cpu_time()} {}
+  explicit Charge(sampler::Sampler &to) : to_{to}, began_{sampler::now(CLOCK_THREAD_CPUTIME_ID)} {}
   Charge(const Charge &) = delete;
   Charge &operator=(const Charge &) = delete;
-  ~Charge() { to_.charge(static_cast<uint64_t>(thread_cpu_time() - began_)); }
+  ~Charge() { to_.charge(static_cast<uint64_t>(sampler::now(CLOCK_THREAD_CPUTIME_ID) - began_)); }
 
 private:
-  static int64_t thread_cpu_time() {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-  }
-
   sampler::Sampler &to_;
   int64_t began_;
 };

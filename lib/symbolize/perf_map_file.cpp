@@ -1,5 +1,6 @@
 // Where a process's perf map is, and whether to believe it.
 
+#include "symbolize/open_file.hpp"
 #include "symbolize/perf_map.hpp"
 #include "symbolize/process_files.hpp"
 
@@ -14,20 +15,6 @@
 namespace profcore {
 namespace {
 
-class Descriptor {
-public:
-  explicit Descriptor(int fd) noexcept : fd_{fd} {}
-  Descriptor(const Descriptor &) = delete;
-  Descriptor &operator=(const Descriptor &) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-
-private:
-  int fd_;
-};
-
 // A FIFO must not block us, and a device not become our terminal.
 constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
@@ -41,7 +28,7 @@ int open_in_root(int root, const std::string &name) {
   const long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL))
     return static_cast<int>(fd);
-  const Descriptor tmp{::openat(root, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  const OpenFile tmp{::openat(root, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   if (tmp.get() < 0) return -1;
   return ::openat(tmp.get(), name.c_str(), kOpenFlags);
 }
@@ -73,7 +60,7 @@ PerfMapFile open_perf_map(const std::string &proc_root, const std::string &host_
   PerfMapFile inside;
   if (alive) {
     const std::string root_path = proc_root + "/" + std::to_string(pid) + "/root";
-    const Descriptor root{::open(root_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    const OpenFile root{::open(root_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     const int fd = root.get() < 0
                        ? -1
                        : open_in_root(root.get(), "perf-" + std::to_string(namespace_pid) + ".map");

@@ -11,9 +11,8 @@
 
 namespace profcore::sampler {
 
-int open_perf_event(const perf_event_attr &attr, int32_t pid, int cpu, int group) {
-  return static_cast<int>(
-      syscall(SYS_perf_event_open, &attr, pid, cpu, group, PERF_FLAG_FD_CLOEXEC));
+int open_perf_event(const perf_event_attr &attr, int32_t pid, int cpu) {
+  return static_cast<int>(syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC));
 }
 
 PerfRing::PerfRing(Descriptor event, size_t pages) : event_{std::move(event)} {

@@ -10,7 +10,7 @@
 namespace profcore::sampler {
 
 /// perf_event_open(2); the errno is left for the caller.
-int open_perf_event(const perf_event_attr &attr, int32_t pid, int cpu, int group = -1);
+int open_perf_event(const perf_event_attr &attr, int32_t pid, int cpu);
 
 /// The kernel's ring of records of one perf event. One reader.
 class PerfRing {
