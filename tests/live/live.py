@@ -715,20 +715,25 @@ CASES = {f.__name__: f for f in (
     java_default_flags, node, python, python_perf, names)}
 
 
+def judge(*steps):
+    """Ends the program with what the steps say: nothing, a reason to skip, or a failure."""
+    try:
+        for step in steps:
+            step()
+    except Skip as reason:
+        print(f"skipped: {reason}", file=sys.stderr)
+        sys.exit(SKIP)
+    except Failure as failure:
+        sys.exit(f"failed: {failure}")
+
+
 def main():
     if len(sys.argv) not in (3, 4) or sys.argv[1] not in CASES:
         sys.exit(f"usage: live.py {{{','.join(CASES)}}} TOOL [RECORDER]")
     with tempfile.TemporaryDirectory() as folder:
         live = Live(os.path.abspath(sys.argv[2]), folder)
         live.recorder = os.path.abspath(sys.argv[-1])
-        try:
-            live.check_machine()
-            CASES[sys.argv[1]](live)
-        except Skip as reason:
-            print(f"skipped: {reason}", file=sys.stderr)
-            sys.exit(SKIP)
-        except Failure as failure:
-            sys.exit(f"failed: {failure}")
+        judge(live.check_machine, lambda: CASES[sys.argv[1]](live))
 
 
 if __name__ == "__main__":

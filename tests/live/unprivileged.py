@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from live import SKIP, Failure, Live, Skip, expect, whole
+from live import Failure, Live, Skip, expect, judge, whole
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 AS_NOBODY = [*NOBODY, "--inh-caps=-all", "--bounding-set=-all"]
@@ -196,17 +196,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         live = Live(os.path.abspath(sys.argv[2]), folder, AS_NOBODY if os.geteuid() == 0 else [])
-        try:
+
+        def check_tools():
             if live.prefix and not shutil.which("setpriv"):
                 raise Skip("no setpriv to drop privileges with")
-            make_runnable(live)
-            check_machine(live)
-            CASES[sys.argv[1]](live)
-        except Skip as reason:
-            print(f"skipped: {reason}", file=sys.stderr)
-            sys.exit(SKIP)
-        except Failure as failure:
-            sys.exit(f"failed: {failure}")
+
+        judge(check_tools, lambda: make_runnable(live), lambda: check_machine(live), lambda: CASES[sys.argv[1]](live))
 
 
 if __name__ == "__main__":
