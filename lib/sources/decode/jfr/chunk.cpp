@@ -1,0 +1,307 @@
+// Reading a chunk takes one look at its metadata and one pass over its events.
+//
+// The header says where the newest metadata event is; a chunk that was not finished may not, and
+// then a first pass from event to event looks for one. Then every event is stepped over by its
+// size: wanted ones are noted (8 bytes each), checkpoints are read into pools at once. The chain of
+// checkpoints that the JDK follows is not needed for that. It serves when the events do not add up
+// (a size of 0, or one past the end; the JVM is known to write into the middle of its own events):
+// then the pass goes on at the next checkpoint or metadata event that the chain knows of, and the
+// bytes between are counted as lost. Positions in the chain must get smaller, so a chain that is
+// damaged cannot be walked in circles.
+//
+// Cost: one step per event plus one per pool entry, no allocation per event. Decoding pools only on
+// demand (by the chain, as the JDK does) would save little: of a value nothing but its end is
+// sought.
+
+#include "sources/decode/jfr/chunk.hpp"
+
+#include "base/hash.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <limits>
+
+namespace profcore::jfr {
+namespace {
+
+constexpr uint64_t kMetadataType = 0;
+constexpr uint64_t kCheckpointType = 1;
+
+} // namespace
+
+ChunkHeader read_header(const uint8_t *bytes) noexcept {
+  const auto word = [bytes](size_t at) {
+    return static_cast<int64_t>(load_big_endian(bytes + at, 8));
+  };
+  ChunkHeader header;
+  header.major = static_cast<uint16_t>(load_big_endian(bytes + 4, 2));
+  header.minor = static_cast<uint16_t>(load_big_endian(bytes + 6, 2));
+  header.size = word(8);
+  header.pools_at = word(16);
+  header.metadata_at = word(24);
+  header.start_ns = word(32);
+  header.duration_ns = word(40);
+  header.start_ticks = word(48);
+  header.ticks_per_second = word(56);
+  header.state = bytes[64];
+  header.flags = static_cast<uint16_t>(load_big_endian(bytes + 66, 2));
+  return header;
+}
+
+bool is_chunk(std::span<const uint8_t> bytes) noexcept {
+  constexpr uint8_t kMagic[] = {'F', 'L', 'R', 0, 0};
+  return bytes.size() >= kHeaderBytes &&
+         std::equal(std::begin(kMagic), std::end(kMagic), bytes.begin()) && bytes[5] <= 2 &&
+         bytes[6] == 0;
+}
+
+Chunk::Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict)
+    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict} {}
+
+Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
+                  const Wanted &wanted, bool strict) {
+  if (bytes.size() < kHeaderBytes)
+    throw Error{Status::kMalformed, "a chunk's header is cut off", offset};
+  Chunk chunk{bytes, offset, strict};
+  const ChunkHeader &header = chunk.header_;
+  if (header.major == 0)
+    throw Error{
+        Status::kUnsupported,
+        fmt::format("a JFR chunk of version {}.{} (Oracle JDK 7 and 8), which this library does "
+                    "not read yet; versions 1.0, 2.0 and 2.1 are read",
+                    header.major, header.minor),
+        offset};
+  if (header.major > 2)
+    throw Error{Status::kUnsupported,
+                fmt::format("a JFR chunk of version {}.{}; versions 1.0, 2.0 and 2.1 are read",
+                            header.major, header.minor),
+                offset};
+  if (bytes.size() > std::numeric_limits<uint32_t>::max())
+    throw Error{Status::kLimit, "a JFR chunk of more than 4 GiB", offset};
+  if (header.ticks_per_second <= 0)
+    throw Error{Status::kMalformed,
+                fmt::format("a JFR chunk with {} ticks per second", header.ticks_per_second),
+                offset};
+  chunk.read_schema(is_whole);
+  chunk.scan(wanted, is_whole);
+  return chunk;
+}
+
+void Chunk::read_schema(bool is_whole) {
+  const auto read_at = [this](uint64_t position, bool must) -> bool {
+    Cursor cursor{bytes_.data() + position, end(), header_.compressed()};
+    const uint64_t size = cursor.count();
+    if (cursor.failed() || size > bytes_.size() - position || size == 0) {
+      if (must)
+        throw Error{Status::kMalformed, "the metadata event does not fit in its chunk",
+                    offset_ + position};
+      return false;
+    }
+    Cursor inside{cursor.at(), bytes_.data() + position + size, header_.compressed()};
+    if (inside.u64() != kMetadataType) {
+      if (must)
+        throw Error{Status::kMalformed, "no metadata event where the header says",
+                    offset_ + position};
+      return false;
+    }
+    inside.u64(); // start
+    inside.u64(); // duration
+    inside.u64(); // metadata id
+    schema_.emplace(inside, offset_of(inside.at()), findings_);
+    return true;
+  };
+  const auto said = static_cast<uint64_t>(header_.metadata_at);
+  if (said >= kHeaderBytes && said < bytes_.size()) {
+    try {
+      read_at(said, true);
+      return;
+    } catch (const Error &error) {
+      if (error.status() != Status::kMalformed || is_whole) throw;
+      findings_.warn(error.message(), error.offset(), "damaged_metadata");
+    }
+  } else if (is_whole) {
+    throw Error{Status::kMalformed,
+                fmt::format("the header says that metadata is at {} of {} bytes",
+                            header_.metadata_at, bytes_.size()),
+                offset_};
+  }
+  // Not finished: the last metadata event that can be read has all types so far.
+  uint64_t position = kHeaderBytes;
+  while (position < bytes_.size()) {
+    Cursor cursor{bytes_.data() + position, end(), header_.compressed()};
+    const uint64_t size = cursor.count();
+    const uint64_t type = cursor.u64();
+    if (cursor.failed() || size == 0 || size > bytes_.size() - position) break;
+    if (type == kMetadataType) {
+      try {
+        read_at(position, true);
+      } catch (const Error &error) {
+        if (error.status() != Status::kMalformed) throw;
+        findings_.warn(error.message(), error.offset(), "damaged_metadata");
+      }
+    }
+    position += size;
+  }
+  if (!schema_)
+    throw Error{Status::kMalformed,
+                "a chunk without metadata: it was not finished, and nothing in it can be told",
+                offset_};
+}
+
+void Chunk::scan(const Wanted &wanted, bool is_whole) {
+  const std::span<const Type> types = schema_->types();
+  std::vector<uint8_t> wanted_events(types.size());
+  std::vector<uint8_t> wanted_pools(types.size());
+  for (size_t i = 0; i < types.size(); ++i) {
+    wanted_events[i] = !wanted.event || wanted.event(types[i]);
+    wanted_pools[i] = !wanted.pool || wanted.pool(types[i]);
+  }
+  pools_.resize(types.size());
+
+  const uint8_t *const begin = bytes_.data();
+  const uint8_t *at = begin + kHeaderBytes;
+  uint64_t unknown_types = 0;
+  uint64_t first_unknown = 0;
+  while (at < end()) {
+    Cursor cursor{at, end(), header_.compressed()};
+    const uint64_t size = cursor.count();
+    const uint64_t type = cursor.u64();
+    const auto used = static_cast<uint64_t>(cursor.at() - at);
+    if (cursor.failed() || size < used || size > static_cast<uint64_t>(end() - at)) [[unlikely]] {
+      const auto position = static_cast<uint32_t>(at - begin);
+      const uint32_t next = resume_after(position);
+      const uint64_t lost = (next == 0 ? bytes_.size() : next) - position;
+      if (is_whole || next != 0)
+        findings_.warn(
+            fmt::format("an event that says it has {} bytes, with {} left in its chunk; {} bytes "
+                        "were stepped over",
+                        static_cast<int64_t>(size), static_cast<uint64_t>(end() - at), lost),
+            offset_of(at), "lost_bytes", lost);
+      else
+        findings_.warn(
+            fmt::format("the recording ends inside a chunk; its last {} bytes are no whole event",
+                        lost),
+            offset_of(at), "lost_bytes", lost);
+      if (next == 0) break;
+      at = begin + next;
+      continue;
+    }
+    if (type == kCheckpointType) {
+      Cursor inside{cursor.at(), at + size, header_.compressed()};
+      read_checkpoint(inside, wanted_pools);
+    } else if (type != kMetadataType) {
+      const TypeIndex index = schema_->find_id(type);
+      event_count_ += index != kNoType;
+      if (index == kNoType) {
+        if (unknown_types++ == 0) first_unknown = offset_of(at);
+      } else if (wanted_events[index]) {
+        events_.push_back({static_cast<uint32_t>(at - begin), index});
+      }
+    }
+    at += size;
+  }
+  if (unknown_types > 0)
+    findings_.warn(fmt::format("{} events of types that the chunk does not define", unknown_types),
+                   first_unknown, "events_of_unknown_type", unknown_types);
+  const uint64_t seed = random_hash_seed();
+  for (Pool &pool : pools_) pool.finish(seed);
+}
+
+void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools) {
+  const uint64_t from = offset_of(cursor.at());
+  cursor.u64();  // start
+  cursor.u64();  // duration
+  cursor.u64();  // the checkpoint before, as a difference
+  cursor.byte(); // what it was written for
+  const uint64_t pool_count = cursor.count();
+  const auto damaged = [&](std::string what) {
+    findings_.warn(
+        fmt::format("a checkpoint: {}; its last {} bytes were stepped over", what, cursor.left()),
+        offset_of(cursor.at()), "damaged_checkpoints");
+  };
+  if (cursor.failed()) {
+    findings_.warn("a checkpoint is cut off", from, "damaged_checkpoints");
+    return;
+  }
+  for (uint64_t p = 0; p < pool_count; ++p) {
+    const uint64_t type_id = cursor.u64();
+    const uint64_t count = cursor.count();
+    if (cursor.failed()) return damaged(fmt::format("{} of {} pools are there", p, pool_count));
+    const TypeIndex index = schema_->find_id(type_id);
+    if (index == kNoType || !(*schema_)[index].is_readable) {
+      if (count == 0) continue;
+      return damaged(index == kNoType
+                         ? fmt::format("a pool of type {}, which is not defined", type_id)
+                         : fmt::format("a pool of type {}, whose values cannot be read",
+                                       (*schema_)[index].name.substr(0, 80)));
+    }
+    if (count > cursor.left())
+      return damaged(
+          fmt::format("{} values in {} bytes", static_cast<int64_t>(count), cursor.left()));
+    const bool is_wanted = wanted_pools[index] != 0;
+    Pool &pool = pools_[index];
+    const Type &type = (*schema_)[index];
+    const bool is_number = type.skips.size() == 1 && type.skips[0].kind == Skip::kVarints;
+    if (!is_wanted && is_number) {
+      cursor.seek(skip_varints(cursor.at(), cursor.end(), count * (1 + type.skips[0].amount)));
+      if (cursor.failed())
+        return damaged(fmt::format("a pool of {} is cut off", type.name.substr(0, 80)));
+      continue;
+    }
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint64_t key = cursor.u64();
+      const uint8_t *const value = cursor.at();
+      cursor.seek(schema_->skip(index, value, cursor.end()));
+      if (cursor.failed())
+        return damaged(fmt::format("value {} of {} in a pool of {} is damaged", i, count,
+                                   type.name.substr(0, 80)));
+      if (is_wanted) pool.add(key, static_cast<PoolPosition>(value - bytes_.data()));
+    }
+  }
+}
+
+/// The first checkpoint or metadata event past `position` that the header and the chain know of.
+uint32_t Chunk::resume_after(uint32_t position) {
+  if (!walked_chain_) walk_chain();
+  const auto next = std::upper_bound(landmarks_.begin(), landmarks_.end(), position);
+  return next == landmarks_.end() ? 0 : *next;
+}
+
+void Chunk::walk_chain() {
+  walked_chain_ = true;
+  const auto in_chunk = [this](int64_t at) {
+    return at >= static_cast<int64_t>(kHeaderBytes) && static_cast<uint64_t>(at) < bytes_.size();
+  };
+  if (in_chunk(header_.metadata_at))
+    landmarks_.push_back(static_cast<uint32_t>(header_.metadata_at));
+  int64_t at = header_.pools_at;
+  while (in_chunk(at)) {
+    Cursor cursor{bytes_.data() + at, end(), header_.compressed()};
+    cursor.count();
+    if (cursor.u64() != kCheckpointType) break;
+    cursor.u64();
+    cursor.u64();
+    const int64_t delta = cursor.i64();
+    if (cursor.failed()) break;
+    landmarks_.push_back(static_cast<uint32_t>(at));
+    if (delta >= 0 || delta < -at) break;
+    at += delta;
+  }
+  std::sort(landmarks_.begin(), landmarks_.end());
+}
+
+size_t Chunk::memory_bytes() const noexcept {
+  size_t bytes = events_.bytes();
+  for (const Pool &pool : pools_) bytes += pool.bytes();
+  return bytes;
+}
+
+EventBody Chunk::body(const EventAt &event) const noexcept {
+  const uint8_t *const at = bytes_.data() + event.at;
+  Cursor cursor{at, end(), header_.compressed()};
+  const uint64_t size = cursor.count();
+  cursor.u64();
+  return {cursor.at(), at + size};
+}
+
+} // namespace profcore::jfr

@@ -1,0 +1,142 @@
+#pragma once
+
+// One chunk of a recording, read into memory: its schema, its constant pools and where its events
+// are. `Chunk::load` does all that can be done without a profile, so that chunks can be read ahead
+// on another thread; whoever maps events then asks for fields and looks keys up.
+
+#include "sources/decode/jfr/pools.hpp"
+#include "sources/decode/jfr/schema.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace profcore::jfr {
+
+constexpr size_t kHeaderBytes = 68;
+
+/// Big-endian at the front of a chunk. Source: the JDK's jfr/internal, `ChunkHeader`.
+struct ChunkHeader {
+  uint16_t major = 0;
+  uint16_t minor = 0;
+  int64_t size = 0;        ///< of the whole chunk; 0 or 2^30 while it is being written
+  int64_t pools_at = 0;    ///< newest checkpoint, from the chunk's start; 0 = not written yet
+  int64_t metadata_at = 0; ///< newest metadata event, likewise
+  int64_t start_ns = 0;    ///< since 1970
+  int64_t duration_ns = 0;
+  int64_t start_ticks = 0;
+  int64_t ticks_per_second = 0;
+  uint8_t state = 0; ///< 0 finished, 255 being changed just now, else still being written
+  uint16_t flags = 0;
+
+  bool compressed() const noexcept { return (flags & 1) != 0; }
+};
+
+/// `bytes` has at least kHeaderBytes.
+ChunkHeader read_header(const uint8_t *bytes) noexcept;
+/// Whether a chunk begins here: the magic and a version that exists.
+bool is_chunk(std::span<const uint8_t> bytes) noexcept;
+
+/// Where one event begins, and its type.
+struct EventAt {
+  uint32_t at; ///< from the chunk's start
+  TypeIndex type;
+};
+
+/// An event's payload, after its size and type.
+struct EventBody {
+  const uint8_t *at;
+  const uint8_t *end;
+};
+
+/// The value of a field, not decoded but for numbers.
+struct FieldValue {
+  const uint8_t *at = nullptr; ///< nullptr: the event has no such field
+  uint64_t number = 0;         ///< of integers and keys, as written (sign-extended to 64 bits)
+};
+
+/// What to keep of a chunk. An empty function keeps everything.
+struct Wanted {
+  std::function<bool(const Type &)> event;
+  std::function<bool(const Type &)> pool;
+};
+
+class Chunk {
+public:
+  /// `bytes` must stay where they are; `offset` is where they begin in the input. `is_whole` is
+  /// false when the input or the recorder stopped inside: then what is there is read, and a warning
+  /// tells. Throws kMalformed when not even types can be read, kUnsupported for a version that is
+  /// not, kLimit past 4 GiB.
+  static Chunk load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
+                    const Wanted &wanted, bool strict);
+  Chunk(Chunk &&) = default;
+  Chunk &operator=(Chunk &&) = default;
+
+  const ChunkHeader &header() const noexcept { return header_; }
+  const Schema &schema() const noexcept { return *schema_; }
+  /// Wanted events in the order of the file.
+  std::span<const EventAt> events() const noexcept { return events_.span(); }
+  /// All events of known types but metadata and checkpoints, wanted or not.
+  uint64_t event_count() const noexcept { return event_count_; }
+  const Findings &findings() const noexcept { return findings_; }
+  Findings &findings() noexcept { return findings_; }
+  uint64_t offset() const noexcept { return offset_; }
+  uint64_t offset_of(const uint8_t *at) const noexcept {
+    return offset_ + static_cast<uint64_t>(at - bytes_.data());
+  }
+  size_t memory_bytes() const noexcept;
+
+  EventBody body(const EventAt &event) const noexcept;
+  /// Fills `values[i]` for the first `values.size()` fields of a value of that type; fields that
+  /// the bytes end before get no position. Returns how many were there.
+  size_t read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
+                     std::span<FieldValue> values) const noexcept;
+
+  const Pool &pool(TypeIndex type) const noexcept { return pools_[type]; }
+  /// Where the value of `key` stands, or nullptr: not there, or not wanted.
+  const uint8_t *find(TypeIndex type, uint64_t key) const noexcept {
+    if (type >= pools_.size()) return nullptr;
+    const uint32_t number = pools_[type].find(key);
+    return number == UINT32_MAX ? nullptr : bytes_.data() + pools_[type].position(number);
+  }
+  const uint8_t *end() const noexcept { return bytes_.data() + bytes_.size(); }
+
+  /// The string that stands at `at`, keys followed. Made in `arena` where it is not UTF-8 in place.
+  std::string_view string_at(const uint8_t *at, Arena &arena) const;
+  /// The text of a pool entry that is a string, or a class with one string (a symbol); "" when
+  /// there is none.
+  std::string_view text_of(TypeIndex type, uint64_t key, Arena &arena) const;
+
+  /// Ticks to nanoseconds since 1970 and to nanoseconds, exact to the nanosecond, saturating.
+  int64_t time_of(int64_t ticks) const noexcept;
+  int64_t duration_of(int64_t ticks) const noexcept;
+  /// A field's number in canonical units: nanoseconds (since 1970 for timestamps), bytes; others as
+  /// they are.
+  int64_t canonical(const Field &field, uint64_t number) const noexcept;
+
+private:
+  Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict);
+
+  void read_schema(bool is_whole);
+  void scan(const Wanted &wanted, bool is_whole);
+  void read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools);
+  uint32_t resume_after(uint32_t position);
+  void walk_chain();
+
+  std::span<const uint8_t> bytes_;
+  uint64_t offset_;
+  ChunkHeader header_;
+  Findings findings_;
+  std::optional<Schema> schema_;
+  std::vector<Pool> pools_; ///< by type index
+  PodVector<EventAt> events_;
+  uint64_t event_count_ = 0;
+  std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
+  bool walked_chain_ = false;
+};
+
+} // namespace profcore::jfr

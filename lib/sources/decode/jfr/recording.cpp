@@ -1,0 +1,115 @@
+#include "sources/decode/jfr/recording.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace profcore::jfr {
+namespace {
+
+/// Memory is taken for what is there, not for what a header says.
+constexpr size_t kStep = size_t{1} << 20;
+
+/// Whether the header's size can be believed: 0 and 2^30 are what writers put there while they
+/// write; smaller than a header is damage.
+bool has_size(const ChunkHeader &header) noexcept {
+  return header.size >= static_cast<int64_t>(kHeaderBytes);
+}
+
+/// Whether a header is that of a chunk: recordings hold copies of their headers among their pools
+/// (jdk.types.ChunkHeader), behind which no metadata stands where the copy says.
+bool begins_chunk(std::span<const uint8_t> bytes) noexcept {
+  if (!is_chunk(bytes)) return false;
+  const ChunkHeader header = read_header(bytes.data());
+  if (header.ticks_per_second <= 0) return false;
+  const uint64_t at =
+      header.metadata_at == 0 ? kHeaderBytes : static_cast<uint64_t>(header.metadata_at);
+  if (at < kHeaderBytes || at >= bytes.size()) return false;
+  Cursor cursor{bytes.data() + at, bytes.data() + bytes.size(), header.compressed()};
+  const uint64_t size = cursor.count();
+  const uint64_t type = cursor.u64();
+  return !cursor.failed() && type == 0 && size > 0 && size <= bytes.size() - at;
+}
+
+} // namespace
+
+size_t ChunkSplitter::find_chunk(size_t from) const noexcept {
+  while (from + kHeaderBytes <= bytes_.size()) {
+    const void *const found = memmem(bytes_.data() + from, bytes_.size() - from, "FLR\0\0", 5);
+    if (found == nullptr) break;
+    from = static_cast<size_t>(static_cast<const uint8_t *>(found) - bytes_.data());
+    if (begins_chunk(bytes_.subspan(from))) return from;
+    ++from;
+  }
+  return bytes_.size();
+}
+
+bool ChunkSplitter::next(ChunkBytes &chunk) {
+  if (at_ >= bytes_.size()) return false;
+  if (!is_chunk(bytes_.subspan(at_))) {
+    const size_t next = find_chunk(at_);
+    findings_.warn(
+        fmt::format("{} bytes that are no chunk of a recording were stepped over", next - at_),
+        offset_ + at_, "lost_bytes", next - at_);
+    at_ = next;
+    if (at_ >= bytes_.size()) return false;
+  }
+  const ChunkHeader header = read_header(bytes_.data() + at_);
+  const size_t left = bytes_.size() - at_;
+  if (has_size(header) && static_cast<uint64_t>(header.size) <= left) {
+    chunk = {bytes_.subspan(at_, static_cast<size_t>(header.size)), offset_ + at_, true};
+  } else {
+    const size_t next = find_chunk(at_ + kHeaderBytes);
+    chunk = {bytes_.subspan(at_, next - at_), offset_ + at_, false};
+    findings_.warn(
+        header.size == 0 || header.state != 0 || header.size == INT64_C(1) << 30
+            ? std::string{"the recorder had not finished this chunk: what it had written is read"}
+            : fmt::format("a chunk that says it has {} bytes, with {} left: what is there is read",
+                          header.size, left),
+        offset_ + at_, "unfinished_chunks");
+  }
+  at_ += chunk.bytes.size();
+  return true;
+}
+
+ChunkStream::ChunkStream(PodVector<uint8_t> head, InputStream &input, const Context &context,
+                         Findings &findings)
+    : waiting_{std::move(head)}, input_{input}, context_{context}, findings_{findings} {}
+
+/// Whether `size` bytes are waiting, after reading as much as that takes.
+bool ChunkStream::fill(size_t size) {
+  while (waiting_.size() < size && !ended_) {
+    const size_t old = waiting_.size();
+    const size_t step = std::min(kStep, size - old);
+    waiting_.resize_uninitialized(old + step);
+    const size_t got = input_.read_some(waiting_.data() + old, step);
+    waiting_.resize_uninitialized(old + got);
+    ended_ = got == 0;
+    context_.report(offset_ + waiting_.size(), input_.expected());
+  }
+  return waiting_.size() >= size;
+}
+
+bool ChunkStream::next(PodVector<uint8_t> &buffer, ChunkBytes &chunk) {
+  if (!rest_) {
+    if (fill(kHeaderBytes)) {
+      const ChunkHeader header = read_header(waiting_.data());
+      if (is_chunk(waiting_.span()) && has_size(header) &&
+          static_cast<uint64_t>(header.size) <= context_.limits.max_input_bytes &&
+          fill(static_cast<size_t>(header.size))) {
+        const auto size = static_cast<size_t>(header.size);
+        std::swap(buffer, waiting_); // the caller's last chunk gives its memory
+        waiting_.clear();
+        waiting_.append(buffer.span().subspan(size));
+        chunk = {buffer.span().first(size), offset_, true};
+        offset_ += size;
+        return true;
+      }
+    }
+    while (!ended_) fill(waiting_.size() + kStep);
+    rest_.emplace(waiting_.span(), offset_, findings_);
+  }
+  return rest_->next(chunk);
+}
+
+} // namespace profcore::jfr

@@ -1,0 +1,156 @@
+#pragma once
+
+// A chunk's metadata event: what types there are, what fields they have, how values are encoded.
+// Nothing but names carries over from one chunk to the next: ids and even field orders differ.
+
+#include "base/arena.hpp"
+#include "sources/decode/jfr/encoding.hpp"
+#include "sources/decode/jfr/findings.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace profcore::jfr {
+
+using TypeIndex = uint32_t;
+constexpr TypeIndex kNoType = UINT32_MAX;
+
+enum class Primitive : uint8_t {
+  kNone, ///< a class with fields of its own
+  kBoolean,
+  kByte,
+  kChar,
+  kShort,
+  kInt,
+  kLong,
+  kFloat,
+  kDouble,
+  kString,
+};
+
+/// What a number means, by the field's annotation.
+enum class Content : uint8_t {
+  kPlain,
+  kTimestampTicks,
+  kTimestampMillis, ///< since 1970
+  kTimestampNanos,
+  kTimespanTicks,
+  kTimespanNanos,
+  kTimespanMicros,
+  kTimespanMillis,
+  kTimespanSeconds,
+  kBytes,
+  kBits,
+  kFrequency, ///< Hz
+  kPercentage,
+  kMemoryAddress,
+};
+
+struct Annotation {
+  std::string_view type;  ///< "jdk.jfr.Label"
+  std::string_view value; ///< its first value, "" when it has none
+};
+
+struct Field {
+  std::string_view name;
+  TypeIndex type = kNoType; ///< kNoType: the chunk does not define it
+  bool in_pool = false;     ///< the value is a key into the type's constant pool
+  bool is_array = false;
+  bool is_unsigned = false;
+  Content content = Content::kPlain;
+  std::string_view label;       ///< for people; may be empty
+  std::string_view description; ///< may be empty
+
+  /// Encoded as one number: an integer, or a key.
+  bool is_varint(Primitive primitive) const noexcept {
+    return !is_array &&
+           (in_pool || (primitive >= Primitive::kChar && primitive <= Primitive::kLong));
+  }
+};
+
+/// How to step over a value: runs of the same thing, nested types flattened.
+struct Skip {
+  enum Kind : uint8_t {
+    kVarints,     ///< `amount` numbers
+    kBytes,       ///< `amount` bytes
+    kString,      ///< an encoded string
+    kVarintArray, ///< a count, then that many times `amount` numbers
+    kByteArray,   ///< a count, then that many times `amount` bytes
+    kStringArray, ///< a count, then that many strings
+    kNestedArray, ///< a count, then that many values of type `amount`
+  };
+  Kind kind;
+  uint32_t amount;
+};
+
+struct Type {
+  uint64_t id = 0;
+  std::string_view name;     ///< with the prefixes of JDK 9 and 10 put into today's form
+  std::string_view super;    ///< likewise
+  std::string_view label;    ///< for people; may be empty
+  std::string_view category; ///< its last part; may be empty
+  Primitive primitive = Primitive::kNone;
+  bool is_event = false;
+  bool is_simple = false;  ///< stands for its only field
+  bool is_readable = true; ///< false: a value cannot even be stepped over (unknown types in it)
+  std::vector<Field> fields;
+  std::vector<Skip> skips;
+  uint32_t smallest = 0; ///< bytes that a value takes at least
+  uint32_t depth = 0;    ///< of arrays inside arrays
+
+  /// UINT32_MAX when there is none of that name.
+  uint32_t find_field(std::string_view field) const noexcept;
+};
+
+class Schema {
+public:
+  /// Reads the payload of a metadata event (after size, type, start, duration, metadata id).
+  /// `offset` is of `cursor.at()` in the input. Throws kMalformed when it cannot be read.
+  Schema(Cursor cursor, uint64_t offset, Findings &findings);
+  Schema(Schema &&) = default;
+  Schema &operator=(Schema &&) = default;
+
+  std::span<const Type> types() const noexcept { return types_; }
+  const Type &operator[](TypeIndex index) const noexcept { return types_[index]; }
+  /// kNoType when the chunk defines no type with that id.
+  TypeIndex find_id(uint64_t id) const noexcept {
+    if (id < dense_.size()) return dense_[static_cast<size_t>(id)];
+    if (sparse_.empty()) return kNoType;
+    const auto found = sparse_.find(id);
+    return found == sparse_.end() ? kNoType : found->second;
+  }
+  TypeIndex find_name(std::string_view name) const noexcept;
+  bool compressed() const noexcept { return compressed_; }
+
+  /// Past the value of type `index` at `at`; nullptr when it does not end before `end`.
+  const uint8_t *skip(TypeIndex index, const uint8_t *at, const uint8_t *end) const noexcept;
+  const uint8_t *skip_field(const Field &field, const uint8_t *at,
+                            const uint8_t *end) const noexcept;
+
+private:
+  friend class SchemaBuilder;
+
+  bool compressed_;
+  Arena names_;
+  std::vector<Type> types_;
+  std::vector<TypeIndex> dense_; ///< by id, for ids that are small
+  std::unordered_map<uint64_t, TypeIndex> sparse_;
+};
+
+/// Past an encoded string, or nullptr.
+const uint8_t *skip_string(const uint8_t *at, const uint8_t *end, bool compressed) noexcept;
+
+/// An encoded string as UTF-8: in place where it is UTF-8, else made in `arena`. `at` moves past it
+/// or becomes nullptr. Kind 2 (a key into the String pool) sets `key` and gives "".
+struct StringValue {
+  std::string_view text;
+  bool is_null = false;
+  bool is_key = false;
+  uint64_t key = 0;
+};
+StringValue read_string(const uint8_t *&at, const uint8_t *end, bool compressed, Arena &arena);
+
+} // namespace profcore::jfr
