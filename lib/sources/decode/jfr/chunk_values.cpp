@@ -18,27 +18,13 @@ int64_t times(uint64_t value, int64_t factor) noexcept {
   return saturate(static_cast<int128_t>(static_cast<int64_t>(value)) * factor);
 }
 
-/// A number narrower than 64 bits: what the writer meant by it.
-uint64_t narrowed(uint64_t value, Primitive primitive) noexcept {
-  switch (primitive) {
-  case Primitive::kInt:
-    return static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(value)));
-  case Primitive::kShort:
-    return static_cast<uint64_t>(static_cast<int64_t>(static_cast<int16_t>(value)));
-  case Primitive::kChar:
-    return static_cast<uint16_t>(value);
-  default:
-    return value;
-  }
-}
-
-unsigned natural_bytes(Primitive primitive) noexcept {
-  switch (primitive) {
-  case Primitive::kChar:
-  case Primitive::kShort:
-    return 2;
-  case Primitive::kInt:
+unsigned natural_bytes(Form form) noexcept {
+  switch (form) {
+  case Form::kInt:
     return 4;
+  case Form::kShort:
+  case Form::kChar:
+    return 2;
   default:
     return 8;
   }
@@ -48,47 +34,41 @@ unsigned natural_bytes(Primitive primitive) noexcept {
 
 size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
                           std::span<FieldValue> values) const noexcept {
-  const Type &of = (*schema_)[type];
-  const size_t count = std::min(values.size(), of.fields.size());
+  const std::vector<Field> &fields = (*schema_)[type].fields;
+  const size_t count = std::min(values.size(), fields.size());
   const bool compressed = header_.compressed();
   size_t read = 0;
   for (; read < count; ++read) {
-    const Field &field = of.fields[read];
-    FieldValue &value = values[read];
-    // A class that stands for its only field is read as that field.
-    TypeIndex inner = field.type;
-    for (int depth = 0;
-         depth < 4 && !field.in_pool && inner != kNoType && (*schema_)[inner].is_simple &&
-         !(*schema_)[inner].fields[0].in_pool && !(*schema_)[inner].fields[0].is_array;
-         ++depth)
-      inner = (*schema_)[inner].fields[0].type;
-    const Primitive primitive = inner == kNoType ? Primitive::kNone : (*schema_)[inner].primitive;
+    const Field &field = fields[read];
     const uint8_t *next = nullptr;
     uint64_t number = 0;
-    if (field.is_varint(primitive)) {
-      if (compressed) {
-        next = read_varint(at, end, number);
-      } else {
-        const unsigned bytes = field.in_pool ? 8 : natural_bytes(primitive);
-        if (static_cast<uint64_t>(end - at) >= bytes) {
-          number = load_big_endian(at, bytes);
-          next = at + bytes;
-        }
-      }
-      if (!field.in_pool) number = narrowed(number, primitive);
-    } else if (!field.is_array &&
-               (primitive == Primitive::kByte || primitive == Primitive::kBoolean)) {
+    if (field.form == Form::kOther) {
+      next = schema_->skip_field(field, at, end);
+    } else if (field.form >= Form::kByte) {
       if (at != end) {
-        number = primitive == Primitive::kByte
-                     ? static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(*at)))
-                     : *at;
+        number = field.form == Form::kBoolean
+                     ? *at
+                     : static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(*at)));
         next = at + 1;
       }
     } else {
-      next = schema_->skip_field(field, at, end);
+      if (compressed) {
+        next = read_varint(at, end, number);
+      } else if (const unsigned bytes = natural_bytes(field.form);
+                 static_cast<uint64_t>(end - at) >= bytes) {
+        number = load_big_endian(at, bytes);
+        next = at + bytes;
+      }
+      // A number narrower than 64 bits: what the writer meant by it.
+      if (field.form == Form::kInt)
+        number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(number)));
+      else if (field.form == Form::kShort)
+        number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int16_t>(number)));
+      else if (field.form == Form::kChar)
+        number = static_cast<uint16_t>(number);
     }
     if (next == nullptr) break;
-    value = {at, number};
+    values[read] = {at, number};
     at = next;
   }
   for (size_t i = read; i < values.size(); ++i) values[i] = {};
@@ -121,15 +101,30 @@ std::string_view Chunk::text_of(TypeIndex type, uint64_t key, Arena &arena) cons
   return string == nullptr ? std::string_view{} : string_at(string, arena);
 }
 
+// Whole seconds and the rest apart: two divisions of 64 bits are a third of the cost of one of 128,
+// and every event has a time. Ticks of a second fit in 33 bits with every clock there is.
 int64_t Chunk::duration_of(int64_t ticks) const noexcept {
   const int64_t frequency = header_.ticks_per_second;
   if (frequency == kNanosPerSecond) return ticks;
-  return saturate(static_cast<int128_t>(ticks) * kNanosPerSecond / frequency);
+  constexpr int64_t kMostPerSecond = std::numeric_limits<int64_t>::max() / kNanosPerSecond;
+  if (frequency > kMostPerSecond)
+    return saturate(static_cast<int128_t>(ticks) * kNanosPerSecond / frequency);
+  const int64_t seconds = ticks / frequency;
+  const int64_t rest = ticks % frequency * kNanosPerSecond / frequency;
+  int64_t nanos = 0;
+  if (__builtin_mul_overflow(seconds, kNanosPerSecond, &nanos) ||
+      __builtin_add_overflow(nanos, rest, &nanos))
+    return saturate(static_cast<int128_t>(ticks) * kNanosPerSecond / frequency);
+  return nanos;
 }
 
 int64_t Chunk::time_of(int64_t ticks) const noexcept {
-  const int128_t since = static_cast<int128_t>(ticks) - header_.start_ticks;
-  return saturate(header_.start_ns + since * kNanosPerSecond / header_.ticks_per_second);
+  int64_t since = 0;
+  if (__builtin_sub_overflow(ticks, header_.start_ticks, &since)) {
+    const int128_t wide = static_cast<int128_t>(ticks) - header_.start_ticks;
+    return saturate(header_.start_ns + wide * kNanosPerSecond / header_.ticks_per_second);
+  }
+  return saturate(static_cast<int128_t>(header_.start_ns) + duration_of(since));
 }
 
 int64_t Chunk::canonical(const Field &field, uint64_t number) const noexcept {

@@ -290,6 +290,37 @@ private:
       type.is_simple = type.is_simple && type.fields.size() == 1;
     }
     states_.resize(schema_.types_.size());
+    for (Type &type : schema_.types_)
+      for (Field &field : type.fields) field.form = form_of(field);
+  }
+
+  /// A class that stands for its only field is read as that field.
+  Form form_of(const Field &field) const {
+    if (field.is_array || field.type == kNoType) return Form::kOther;
+    if (field.in_pool) return Form::kKey;
+    const Type *type = &schema_.types_[field.type];
+    for (int depth = 0; depth < 4 && type->fields.size() == 1; ++depth) {
+      const Field &only = type->fields[0];
+      if (only.is_array || only.type == kNoType) return Form::kOther;
+      if (only.in_pool) return Form::kKey;
+      type = &schema_.types_[only.type];
+    }
+    switch (type->primitive) {
+    case Primitive::kLong:
+      return Form::kLong;
+    case Primitive::kInt:
+      return Form::kInt;
+    case Primitive::kShort:
+      return Form::kShort;
+    case Primitive::kChar:
+      return Form::kChar;
+    case Primitive::kByte:
+      return Form::kByte;
+    case Primitive::kBoolean:
+      return Form::kBoolean;
+    default:
+      return Form::kOther;
+    }
   }
 
   // Steps.

@@ -49,9 +49,16 @@ enum class Content : uint8_t {
   kMemoryAddress,
 };
 
-struct Annotation {
-  std::string_view type;  ///< "jdk.jfr.Label"
-  std::string_view value; ///< its first value, "" when it has none
+/// How a field is read, so that nobody works it out per event.
+enum class Form : uint8_t {
+  kOther, ///< an array, a string, a struct, a floating point number: stepped over
+  kKey,   ///< a key into a pool
+  kLong,
+  kInt,
+  kShort,
+  kChar,
+  kByte,
+  kBoolean,
 };
 
 struct Field {
@@ -60,15 +67,10 @@ struct Field {
   bool in_pool = false;     ///< the value is a key into the type's constant pool
   bool is_array = false;
   bool is_unsigned = false;
+  Form form = Form::kOther;
   Content content = Content::kPlain;
   std::string_view label;       ///< for people; may be empty
   std::string_view description; ///< may be empty
-
-  /// Encoded as one number: an integer, or a key.
-  bool is_varint(Primitive primitive) const noexcept {
-    return !is_array &&
-           (in_pool || (primitive >= Primitive::kChar && primitive <= Primitive::kLong));
-  }
 };
 
 /// How to step over a value: runs of the same thing, nested types flattened.
