@@ -114,6 +114,8 @@ Profile decode_as(Format format, std::span<const uint8_t> bytes, const DecodeOpt
     return decode_pprof_legacy(bytes, options);
   case Format::kCollapsed:
     return decode_collapsed(bytes, options);
+  case Format::kJfr:
+    return decode_jfr(bytes, options);
   default:
     throw Error{Status::kUnsupported,
                 fmt::format("this library does not read {} yet", format_name(format))};
@@ -148,6 +150,15 @@ Profile decode(InputStream &input, const DecodeOptions &options) {
     options.context.report(0, input.expected());
   }
   head.resize_uninitialized(filled);
+  if (!ended && looks_like_jfr(head.span()) &&
+      (options.format == Format::kUnknown || options.format == Format::kJfr)) {
+    DecodeOptions within = options;
+    if (input.expected() != 0)
+      within.context.limits.tighten_result(
+          Limits::scaled(options.context.limits.max_result_ratio, input.expected()),
+          "max_result_ratio");
+    return decode_jfr(std::move(head), input, within);
+  }
   if (!ended &&
       is_plain_collapsed(head.span(), std::max<uint64_t>(filled, input.expected()), options)) {
     DecodeOptions within = options;

@@ -73,10 +73,15 @@ Profile decode_pprof_legacy(std::span<const uint8_t> bytes, const DecodeOptions 
 Profile decode_collapsed(std::span<const uint8_t> bytes, const DecodeOptions &options);
 /// `head` was read from the input already. Its capacity is the window; a longer line widens it.
 Profile decode_collapsed(PodVector<uint8_t> head, InputStream &input, const DecodeOptions &options);
+/// JDK Flight Recorder, of any producer.
+Profile decode_jfr(std::span<const uint8_t> bytes, const DecodeOptions &options);
+/// The same chunk by chunk as they are read: one is in memory at a time.
+Profile decode_jfr(PodVector<uint8_t> head, InputStream &input, const DecodeOptions &options);
 
 /// Cheap tests of the first bytes for sniffing; `prefix` may be cut anywhere.
 bool looks_like_pprof(std::span<const uint8_t> prefix) noexcept;
 bool looks_like_pprof_legacy(std::span<const uint8_t> prefix) noexcept;
+bool looks_like_jfr(std::span<const uint8_t> prefix) noexcept;
 bool looks_like_collapsed(std::span<const uint8_t> prefix) noexcept;
 
 } // namespace profcore

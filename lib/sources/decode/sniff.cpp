@@ -180,7 +180,7 @@ SniffResult sniff_plain(std::span<const uint8_t> prefix, uint64_t size) {
     return named(Format::kPprofLegacy, true, "a profile in a form older than profile.proto");
   Format format = Format::kUnknown;
   std::string saw = describe_binary(prefix, format);
-  if (!saw.empty()) return named(format, false, std::move(saw));
+  if (!saw.empty()) return named(format, format == Format::kJfr, std::move(saw));
 
   if (looks_like_pprof(prefix))
     return named(Format::kPprof, true, "pprof (protobuf fields of profile.proto)");

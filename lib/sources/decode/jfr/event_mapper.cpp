@@ -1,0 +1,521 @@
+// Events become rows, in the order of the file, each with its time. A row has a value in the
+// columns of its event's rule and 0 elsewhere; a chunk's rows are made at once, zeroed column by
+// column, and filled in one pass over the noted events. Which columns there are is found out per
+// chunk before that, so a recording of CPU samples has one column and not forty.
+//
+// What an event weighs (the sources are the README's): samplers say nothing, so their period from
+// the settings counts; java-profiler says how many samples one stands for; allocation samples say
+// the bytes they stand for; everything with a duration weighs that, in nanoseconds.
+
+#include "sources/decode/jfr/event_mapper.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace profcore::jfr {
+namespace {
+
+constexpr int64_t kMillisecond = 1'000'000;
+constexpr int64_t kJdkPeriod = 20 * kMillisecond;     // default.jfc
+constexpr int64_t kAsyncInterval = 10 * kMillisecond; // DEFAULT_INTERVAL
+constexpr int64_t kAsyncWallInterval = 50 * kMillisecond;
+constexpr int64_t kDatadogCpuInterval = 10 * kMillisecond;
+constexpr int64_t kDatadogWallInterval = 50 * kMillisecond;
+
+int64_t multiply(int64_t a, int64_t b) noexcept {
+  int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+int64_t rounded(double value) noexcept {
+  return value >= 9.2e18 ? INT64_MAX : value <= -9.2e18 ? INT64_MIN : std::llround(value);
+}
+
+} // namespace
+
+/// What async-profiler's states tell about a sample.
+enum class ThreadState : uint8_t { kDefault, kRunnable, kOther };
+
+struct EventMapper::ChunkState {
+  ThreadState state_of(TypeIndex type, uint64_t key) {
+    for (const auto &[known, state] : states)
+      if (known == key) return state;
+    const std::string_view name = labels.state_name(type, key);
+    const ThreadState state = name.empty() || name == "STATE_DEFAULT" ? ThreadState::kDefault
+                              : name == "STATE_RUNNABLE"              ? ThreadState::kRunnable
+                                                                      : ThreadState::kOther;
+    if (states.size() < 16) states.emplace_back(key, state);
+    return state;
+  }
+
+  const Chunk &chunk;
+  StackReader &stacks;
+  SampleLabels &labels;
+  Arena arena;
+  std::vector<FieldValue> values;
+  std::unordered_map<int64_t, std::string> gc_names;      ///< by gcId
+  std::vector<std::pair<uint64_t, ThreadState>> states{}; ///< of ExecutionSample
+};
+
+EventMapper::EventMapper(Profile &profile, const DecodeOptions &options)
+    : profile_{profile}, options_{options} {
+  columns_.fill(SIZE_MAX);
+}
+
+Wanted EventMapper::wanted() {
+  Wanted wanted;
+  wanted.event = [](const Type &type) {
+    return find_rule(type.name) != nullptr || is_setting_event(type.name) ||
+           type.name == "jdk.GarbageCollection";
+  };
+  wanted.pool = [](const Type &type) {
+    constexpr std::string_view kNames[] = {
+        "jdk.types.StackTrace",  "jdk.types.Method", "jdk.types.Symbol", "jdk.types.FrameType",
+        "jdk.types.ThreadState", "java.lang.Class",  "java.lang.Thread", "java.lang.String",
+        "jdk.types.GCName",      "jdk.types.GCCause"};
+    return std::find(std::begin(kNames), std::end(kNames), type.name) != std::end(kNames);
+  };
+  return wanted;
+}
+
+size_t EventMapper::column(Column column) {
+  size_t &index = columns_[static_cast<size_t>(column)];
+  if (index == SIZE_MAX) {
+    const ColumnText text = column_text(column);
+    const std::string_view type =
+        column == Column::kCounted && !settings_.event.empty() ? settings_.event : text.type;
+    index = profile_.add_sample_type(type, text.unit);
+    if (column == Column::kInuseObjects || column == Column::kInuseSpace ||
+        column == Column::kOldObjects || column == Column::kOldSpace)
+      profile_.mutable_sample_types()[index].kind = ValueKind::kInstant;
+  }
+  return index;
+}
+
+void EventMapper::put(Column column, size_t row, int64_t value) {
+  if (column != Column::kNone) profile_.values(columns_[static_cast<size_t>(column)])[row] = value;
+}
+
+EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
+                                     const EventRule &rule) const {
+  const Type &type = chunk.schema()[index];
+  Bound bound;
+  bound.rule = &rule;
+  const auto field = [&](std::string_view name) {
+    const uint32_t at = name.empty() ? kAbsent : type.find_field(name);
+    if (at != kAbsent) bound.fields = std::max(bound.fields, at + 1);
+    return at;
+  };
+  bound.start = field("startTime");
+  bound.duration = field("duration");
+  bound.thread = field("eventThread");
+  if (bound.thread == kAbsent) bound.thread = field("sampledThread");
+  bound.stack = field("stackTrace");
+  bound.state = field("state");
+  if (bound.state != kAbsent && type.fields[bound.state].form == Form::kKey)
+    bound.state_type = type.fields[bound.state].type;
+  bound.of_class = field(rule.class_field);
+  bound.text = field(rule.text_field);
+  bound.bytes = field(rule.bytes_field);
+  bound.time_column = rule.count;
+  switch (rule.kind) {
+  case EventKind::kExecutionSample:
+  case EventKind::kNativeSample: {
+    const auto period = settings_.periods.find(std::string{rule.event});
+    if (period != settings_.periods.end()) bound.interval = period->second;
+    break;
+  }
+  case EventKind::kCpuTimeSample:
+    bound.period = field("samplingPeriod");
+    bound.failed = field("failed");
+    break;
+  case EventKind::kDatadogCpu:
+    bound.weight = field("weight");
+    bound.interval = settings_.cpu_interval > 0 ? settings_.cpu_interval : kDatadogCpuInterval;
+    break;
+  case EventKind::kDatadogWall:
+    bound.weight = field("weight");
+    bound.interval =
+        settings_.dd_wall_interval > 0 ? settings_.dd_wall_interval : kDatadogWallInterval;
+    break;
+  case EventKind::kWallClock:
+    bound.samples = field("samples");
+    bound.span = field("timeSpan");
+    bound.interval = settings_.wall_interval > 0                           ? settings_.wall_interval
+                     : settings_.event == "wall" && settings_.interval > 0 ? settings_.interval
+                                                                           : kAsyncWallInterval;
+    break;
+  case EventKind::kTlab:
+    bound.weight = field("tlabSize");
+    bound.size = field("allocationSize");
+    break;
+  case EventKind::kOutsideTlab:
+  case EventKind::kLive:
+    bound.size = field("allocationSize");
+    break;
+  case EventKind::kAllocationSample:
+    bound.weight = field("weight");
+    break;
+  case EventKind::kDatadogAllocation:
+  case EventKind::kDatadogLive:
+    bound.size = field("size");
+    bound.weight = field("weight");
+    break;
+  case EventKind::kOldObject:
+    bound.size = field("objectSize");
+    break;
+  case EventKind::kMalloc:
+    bound.size = field("size");
+    bound.address = field("address");
+    break;
+  case EventKind::kFree:
+    bound.address = field("address");
+    break;
+  case EventKind::kGcPause:
+    bound.name = field("name");
+    bound.gc = field("gcId");
+    break;
+  default:
+    break;
+  }
+  return bound;
+}
+
+/// Finds which event types the chunk has samples of and makes the columns that those need.
+void EventMapper::make_columns(const Chunk &chunk, std::vector<Bound> &bounds) {
+  const auto types = chunk.schema().types();
+  std::vector<uint8_t> present(types.size());
+  for (const EventAt &event : chunk.events()) present[event.type] = 1;
+  bounds.assign(types.size(), {});
+  for (TypeIndex i = 0; i < types.size(); ++i) {
+    if (present[i] == 0) continue;
+    const EventRule *const rule = find_rule(types[i].name);
+    if (rule == nullptr) continue;
+    Bound &bound = bounds[i] = bind(chunk, i, *rule);
+    if (rule->kind == EventKind::kExecutionSample) {
+      // The column depends on the state of each sample: see map_execution.
+      if (!settings_.event_is_time()) bound.time_column = Column::kCounted;
+      column(settings_.event == "wall" ? Column::kWall : bound.time_column);
+      if (settings_.producer == Producer::kAsyncProfiler) column(Column::kWall);
+      continue;
+    }
+    for (const Column needed : {rule->count, rule->time, rule->bytes})
+      if (needed != Column::kNone) column(needed);
+  }
+}
+
+/// Of live objects each chunk has all that were alive at its end: only the last such chunk counts.
+void EventMapper::forget_older_levels(const Chunk &, const std::vector<Bound> &bounds,
+                                      size_t first) {
+  for (const Bound &bound : bounds) {
+    if (bound.rule == nullptr) continue;
+    if (bound.rule->kind != EventKind::kLive && bound.rule->kind != EventKind::kDatadogLive &&
+        bound.rule->kind != EventKind::kOldObject)
+      continue;
+    for (const Column level : {bound.rule->count, bound.rule->bytes}) {
+      const auto values = profile_.values(column(level)).first(first);
+      std::fill(values.begin(), values.end(), 0);
+    }
+  }
+}
+
+void EventMapper::read_gc_names(ChunkState &state) {
+  const Chunk &chunk = state.chunk;
+  const TypeIndex index = chunk.schema().find_name("jdk.GarbageCollection");
+  if (index == kNoType) return;
+  const Type &type = chunk.schema()[index];
+  const uint32_t id = type.find_field("gcId");
+  const uint32_t name = type.find_field("name");
+  const uint32_t cause = type.find_field("cause");
+  if (id == kAbsent || name == kAbsent) return;
+  std::vector<FieldValue> values(type.fields.size());
+  const auto text = [&](uint32_t field) -> std::string_view {
+    if (field == kAbsent || values[field].at == nullptr) return {};
+    if (type.fields[field].form == Form::kKey)
+      return chunk.text_of(type.fields[field].type, values[field].number, state.arena);
+    return chunk.string_at(values[field].at, state.arena);
+  };
+  for (const EventAt &event : chunk.events()) {
+    if (event.type != index) continue;
+    const EventBody body = chunk.body(event);
+    chunk.read_fields(index, body.at, body.end, values);
+    std::string &text_of_gc = state.gc_names[static_cast<int64_t>(values[id].number)];
+    text_of_gc = fmt::format("{} ({})", text(name), text(cause));
+  }
+}
+
+void EventMapper::add(const Chunk &chunk) {
+  settings_.read(chunk);
+  std::vector<Bound> bounds;
+  make_columns(chunk, bounds);
+  size_t rows = 0;
+  size_t fields = 0;
+  bool has_pauses = false;
+  for (const EventAt &event : chunk.events()) rows += bounds[event.type].rule != nullptr;
+  for (const Bound &bound : bounds) {
+    fields = std::max<size_t>(fields, bound.fields);
+    has_pauses = has_pauses || (bound.rule != nullptr && bound.rule->kind == EventKind::kGcPause);
+  }
+  const ChunkHeader &header = chunk.header();
+  if (start_ns_ == 0 || header.start_ns < start_ns_) start_ns_ = header.start_ns;
+  int64_t chunk_end = header.start_ns;
+  if (header.duration_ns > 0 &&
+      __builtin_add_overflow(header.start_ns, header.duration_ns, &chunk_end))
+    chunk_end = header.start_ns;
+  end_ns_ = std::max(end_ns_, chunk_end);
+  if (rows == 0) return;
+  const Limits &limits = options_.context.limits;
+  if (rows > limits.max_samples || profile_.sample_count() > limits.max_samples - rows)
+    throw Error{Status::kLimit, fmt::format("more than {} samples", limits.max_samples),
+                chunk.offset()};
+
+  const size_t first = profile_.append_rows_uninitialized(rows);
+  profile_.add_timestamps();
+  for (size_t type = 0; type < profile_.sample_types().size(); ++type) {
+    const auto values = profile_.values(type).subspan(first);
+    std::fill(values.begin(), values.end(), 0);
+  }
+  forget_older_levels(chunk, bounds, first);
+
+  StackReader stacks{profile_, chunk, options_.context, NameForm::kDots};
+  SampleLabels labels{profile_, chunk, stacks};
+  ChunkState state{chunk, stacks, labels, {}, std::vector<FieldValue>(fields), {}};
+  if (has_pauses) read_gc_names(state);
+  size_t row = first;
+  constexpr size_t kBetweenReports = size_t{1} << 16;
+  for (const EventAt &event : chunk.events()) {
+    const Bound &bound = bounds[event.type];
+    if (bound.rule == nullptr) continue;
+    if (map(state, bound, event, row)) ++row;
+    if ((row - first) % kBetweenReports == kBetweenReports - 1)
+      options_.context.check_result(profile_.bytes());
+  }
+  profile_.truncate_rows(row);
+  options_.context.check_result(profile_.bytes());
+}
+
+bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row) {
+  const Chunk &chunk = state.chunk;
+  const Type &type = chunk.schema()[event.type];
+  const EventBody body = chunk.body(event);
+  const std::span<FieldValue> values{state.values.data(), bound.fields};
+  chunk.read_fields(event.type, body.at, body.end, values);
+  const auto raw = [&](uint32_t field) -> uint64_t {
+    return field == kAbsent ? 0 : values[field].number;
+  };
+  const auto number = [&](uint32_t field) -> int64_t {
+    return field == kAbsent ? 0 : chunk.canonical(type.fields[field], values[field].number);
+  };
+  const auto real = [&](uint32_t field) -> double {
+    if (field == kAbsent || values[field].at == nullptr) return 0;
+    const Field &of = type.fields[field];
+    if (of.form != Form::kOther)
+      return static_cast<double>(static_cast<int64_t>(values[field].number));
+    const Primitive primitive =
+        of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
+    if (primitive == Primitive::kFloat)
+      return std::bit_cast<float>(static_cast<uint32_t>(load_big_endian(values[field].at, 4)));
+    if (primitive == Primitive::kDouble)
+      return std::bit_cast<double>(load_big_endian(values[field].at, 8));
+    return 0;
+  };
+  const EventRule &rule = *bound.rule;
+
+  StackId stack = bound.stack == kAbsent ? 0 : state.stacks.stack(raw(bound.stack));
+  switch (rule.kind) {
+  case EventKind::kExecutionSample:
+    if (!map_execution(state, bound, row)) return false;
+    break;
+  case EventKind::kNativeSample:
+    put(rule.count, row, bound.interval > 0 ? bound.interval : kJdkPeriod);
+    break;
+  case EventKind::kCpuTimeSample:
+    put(rule.count, row, number(bound.period));
+    if (raw(bound.failed) != 0) {
+      profile_.count("failed_samples");
+      stack = profile_.stacks.child(
+          0,
+          state.stacks.pseudo_location("(no stack: the JVM could not walk it)", FrameKind::kLabel));
+    }
+    break;
+  case EventKind::kDatadogCpu:
+  case EventKind::kDatadogWall: {
+    const int64_t weight = bound.weight == kAbsent ? 1 : rounded(real(bound.weight));
+    put(rule.count, row, multiply(weight, bound.interval));
+    break;
+  }
+  case EventKind::kWallClock: {
+    const int64_t span = number(bound.span);
+    const int64_t samples = bound.samples == kAbsent ? 1 : static_cast<int64_t>(raw(bound.samples));
+    put(rule.count, row, span > 0 ? span : multiply(samples, bound.interval));
+    break;
+  }
+  case EventKind::kTlab: {
+    const int64_t tlab = number(bound.weight);
+    put(rule.count, row, 1);
+    put(rule.bytes, row, tlab > 0 ? tlab : number(bound.size));
+    break;
+  }
+  case EventKind::kOutsideTlab:
+  case EventKind::kLive:
+  case EventKind::kOldObject:
+    put(rule.count, row, 1);
+    put(rule.bytes, row, number(bound.size));
+    break;
+  case EventKind::kAllocationSample:
+    put(rule.count, row, 1);
+    put(rule.bytes, row, number(bound.weight));
+    break;
+  case EventKind::kDatadogAllocation:
+  case EventKind::kDatadogLive: {
+    const double weight = bound.weight == kAbsent ? 1 : real(bound.weight);
+    put(rule.count, row, rounded(weight));
+    put(rule.bytes, row, rounded(weight * static_cast<double>(number(bound.size))));
+    break;
+  }
+  case EventKind::kMalloc: {
+    const int64_t size = number(bound.size);
+    put(rule.count, row, 1);
+    put(rule.bytes, row, size);
+    allocated_.insert_or_assign(raw(bound.address), Allocation{row, size});
+    break;
+  }
+  case EventKind::kFree:
+    saw_free_ = true;
+    allocated_.erase(raw(bound.address));
+    return false;
+  case EventKind::kGcPause: {
+    put(rule.time, row, number(bound.duration));
+    const auto gc = state.gc_names.find(static_cast<int64_t>(raw(bound.gc)));
+    stack = profile_.stacks.child(0, state.stacks.pseudo_location("GC", FrameKind::kLabel));
+    if (gc != state.gc_names.end())
+      stack =
+          profile_.stacks.child(stack, state.stacks.pseudo_location(gc->second, FrameKind::kLabel));
+    if (bound.name != kAbsent && values[bound.name].at != nullptr)
+      stack = profile_.stacks.child(
+          stack, state.stacks.pseudo_location(chunk.string_at(values[bound.name].at, state.arena),
+                                              FrameKind::kLabel));
+    break;
+  }
+  case EventKind::kCounted:
+    if (rule.count != Column::kNone) put(rule.count, row, 1);
+    put(rule.time, row, number(bound.duration));
+    if (rule.bytes != Column::kNone)
+      put(rule.bytes, row, std::max<int64_t>(0, number(bound.bytes)));
+    break;
+  case EventKind::kIgnored:
+    return false;
+  }
+
+  SampleLabels::Parts parts;
+  if (bound.thread != kAbsent && values[bound.thread].at != nullptr) {
+    parts.has_thread = true;
+    parts.thread = values[bound.thread].number;
+  }
+  if (bound.state_type != kNoType) {
+    parts.has_state = true;
+    parts.state = values[bound.state].number;
+    parts.state_type = bound.state_type;
+  }
+  if (bound.of_class != kAbsent && type.fields[bound.of_class].form == Form::kKey) {
+    parts.has_class = true;
+    parts.of_class = values[bound.of_class].number;
+    parts.class_key = rule.class_label;
+  }
+  if (bound.text != kAbsent && values[bound.text].at != nullptr) {
+    const Field &field = type.fields[bound.text];
+    parts.text_key = rule.text_label;
+    parts.text = field.form == Form::kKey
+                     ? chunk.text_of(field.type, values[bound.text].number, state.arena)
+                     : chunk.string_at(values[bound.text].at, state.arena);
+  }
+  profile_.sample_stacks()[row] = stack;
+  profile_.sample_label_sets()[row] = state.labels.find(parts);
+  const int64_t time = number(bound.start);
+  profile_.add_timestamps()[row] = time;
+  end_ns_ = std::max(end_ns_, time);
+  return true;
+}
+
+/// The JDK's samples are of running threads. async-profiler's before 3.0 are too, or, driven by
+/// wall clock, of threads in any state; since 3.0 a CPU sample has STATE_DEFAULT and a wall clock
+/// sample one of the others, so that a recording may hold both.
+bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t row) {
+  if (settings_.producer != Producer::kAsyncProfiler) {
+    int64_t period = bound.interval;
+    if (period <= 0) {
+      period = kJdkPeriod;
+      if (!warned_period_)
+        profile_.warn(
+            "the recording does not say how often it sampled; 20 ms, the JDK's default, is "
+            "assumed",
+            state.chunk.offset());
+      warned_period_ = true;
+    }
+    put(Column::kCpu, row, period);
+    return true;
+  }
+  const auto interval = [](int64_t said, int64_t otherwise) { return said > 0 ? said : otherwise; };
+  const ThreadState thread_state =
+      bound.state_type == kNoType
+          ? ThreadState::kDefault
+          : state.state_of(bound.state_type, state.values[bound.state].number);
+  if (bound.time_column == Column::kCounted) {
+    put(Column::kCounted, row, std::max<int64_t>(1, settings_.interval));
+  } else if (settings_.event == "wall") {
+    put(Column::kWall, row, interval(settings_.interval, kAsyncWallInterval));
+  } else if (thread_state == ThreadState::kDefault ||
+             (thread_state == ThreadState::kRunnable && settings_.wall_interval <= 0)) {
+    put(Column::kCpu, row, interval(settings_.interval, kAsyncInterval));
+  } else {
+    put(Column::kWall, row, interval(settings_.wall_interval, kAsyncWallInterval));
+  }
+  return true;
+}
+
+void EventMapper::name_cpu_columns() {
+  constexpr std::pair<Column, std::string_view> kInOrder[] = {{Column::kDatadogCpu, "cpu_datadog"},
+                                                              {Column::kCpuTime, "cpu_time_sample"},
+                                                              {Column::kCpu, "execution_sample"}};
+  bool taken = false;
+  for (const auto &[which, otherwise] : kInOrder) {
+    const size_t index = columns_[static_cast<size_t>(which)];
+    if (index == SIZE_MAX) continue;
+    if (taken) profile_.mutable_sample_types()[index].type = profile_.intern(otherwise);
+    taken = true;
+  }
+}
+
+void EventMapper::finish() {
+  if (saw_free_ && !allocated_.empty()) {
+    // What was allocated in the last tenth may well be freed yet, as async-profiler has it too.
+    const int64_t until = end_ns_ - (end_ns_ - start_ns_) / 10;
+    const size_t objects = column(Column::kLeakObjects);
+    const size_t space = column(Column::kLeakSpace);
+    for (const auto &[address, allocation] : allocated_) {
+      if (profile_.timestamps()[allocation.row] > until) continue;
+      profile_.values(objects)[allocation.row] = 1;
+      profile_.values(space)[allocation.row] = allocation.size;
+    }
+  }
+  name_cpu_columns();
+  Metadata &meta = profile_.meta;
+  meta.time_ns = start_ns_;
+  meta.duration_ns = std::max<int64_t>(0, end_ns_ - start_ns_);
+  meta.source_format = profile_.intern("jfr");
+  constexpr Column kFirst[] = {Column::kDatadogCpu, Column::kCpuTime,     Column::kCpu,
+                               Column::kCounted,    Column::kWall,        Column::kAllocSpace,
+                               Column::kMutexDelay, Column::kMallocSpace, Column::kInuseSpace};
+  for (const Column candidate : kFirst) {
+    const size_t index = columns_[static_cast<size_t>(candidate)];
+    if (index == SIZE_MAX) continue;
+    const auto values = profile_.values(index);
+    if (std::all_of(values.begin(), values.end(), [](int64_t v) { return v == 0; })) continue;
+    meta.default_type = profile_.sample_types()[index].type;
+    break;
+  }
+}
+
+} // namespace profcore::jfr

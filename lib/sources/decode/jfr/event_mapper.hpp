@@ -1,0 +1,70 @@
+#pragma once
+
+#include "model/profile.hpp"
+#include "sources/decode/decode.hpp"
+#include "sources/decode/jfr/columns.hpp"
+#include "sources/decode/jfr/sample_labels.hpp"
+#include "sources/decode/jfr/settings.hpp"
+#include "sources/decode/jfr/stack_reader.hpp"
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace profcore::jfr {
+
+/// Turns the events of a recording, chunk after chunk, into rows of a profile.
+class EventMapper {
+public:
+  EventMapper(Profile &profile, const DecodeOptions &options);
+
+  /// What of a chunk this needs.
+  static Wanted wanted();
+  void add(const Chunk &chunk);
+  /// After the last chunk: leaks, names of columns, the default one, times.
+  void finish();
+
+private:
+  static constexpr uint32_t kAbsent = UINT32_MAX;
+
+  /// A rule bound to the fields that an event type of this chunk has.
+  struct Bound {
+    const EventRule *rule = nullptr;
+    uint32_t fields = 0; ///< how many have to be read
+    uint32_t start = kAbsent, duration = kAbsent, thread = kAbsent, stack = kAbsent,
+             state = kAbsent;
+    uint32_t of_class = kAbsent, text = kAbsent, bytes = kAbsent;
+    uint32_t size = kAbsent, weight = kAbsent, address = kAbsent, samples = kAbsent, span = kAbsent,
+             period = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
+    int64_t interval = 0;
+    Column time_column = Column::kNone; ///< of samplers
+    TypeIndex state_type = kNoType;
+  };
+  struct ChunkState;
+
+  Bound bind(const Chunk &chunk, TypeIndex type, const EventRule &rule) const;
+  void make_columns(const Chunk &chunk, std::vector<Bound> &bounds);
+  size_t column(Column column);
+  bool map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row);
+  bool map_execution(ChunkState &state, const Bound &bound, size_t row);
+  void put(Column column, size_t row, int64_t value);
+  void read_gc_names(ChunkState &state);
+  void forget_older_levels(const Chunk &chunk, const std::vector<Bound> &bounds, size_t first);
+  void name_cpu_columns();
+
+  Profile &profile_;
+  const DecodeOptions &options_;
+  Settings settings_;
+  std::array<size_t, kColumns> columns_;
+  bool warned_period_ = false;
+  int64_t start_ns_ = 0, end_ns_ = 0;
+  struct Allocation {
+    size_t row;
+    int64_t size;
+  };
+  std::unordered_map<uint64_t, Allocation> allocated_; ///< by address, not freed yet
+  bool saw_free_ = false;
+};
+
+} // namespace profcore::jfr

@@ -1,0 +1,100 @@
+#include "sources/decode/jfr/sample_labels.hpp"
+
+#include "base/hash.hpp"
+#include "sources/decode/jfr/stack_reader.hpp"
+
+namespace profcore::jfr {
+
+size_t SampleLabels::KeyHash::operator()(const Key &key) const noexcept {
+  uint64_t hash = hash_u64(key.thread, seed);
+  hash = hash_combine(hash, key.state, seed);
+  hash = hash_combine(hash, key.of_class, seed);
+  return static_cast<size_t>(hash_combine(hash, uint64_t{key.state_type} << 32 | key.has, seed));
+}
+
+SampleLabels::SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks)
+    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, sets_{64, KeyHash{random_hash_seed()}} {
+  const Schema &schema = chunk.schema();
+  thread_type_ = schema.find_name("java.lang.Thread");
+  const auto field = [&](std::string_view name) {
+    return thread_type_ == kNoType ? UINT32_MAX : schema[thread_type_].find_field(name);
+  };
+  os_name_ = field("osName");
+  os_id_ = field("osThreadId");
+  java_name_ = field("javaName");
+  java_id_ = field("javaThreadId");
+}
+
+std::string_view SampleLabels::state_name(TypeIndex type, uint64_t key) {
+  return type == kNoType ? std::string_view{} : chunk_.text_of(type, key, arena_);
+}
+
+LabelSetId SampleLabels::find(const Parts &parts) {
+  if (!parts.text.empty()) return make(parts);
+  const Key key{
+      parts.thread, parts.state, parts.of_class,
+      static_cast<uint32_t>(parts.has_thread | parts.has_state << 1 | parts.has_class << 2),
+      parts.state_type};
+  if (has_last_ && key == last_key_) return last_;
+  const auto [at, is_new] = sets_.try_emplace(key, 0);
+  if (is_new) at->second = make(parts);
+  last_key_ = key;
+  has_last_ = true;
+  return last_ = at->second;
+}
+
+LabelSetId SampleLabels::make(const Parts &parts) {
+  labels_.clear();
+  const auto add = [this](std::string_view key, std::string_view text) {
+    if (text.empty()) return;
+    Label label;
+    label.key = profile_.intern(key);
+    label.text = profile_.intern(text);
+    labels_.push_back(label);
+  };
+  if (parts.has_thread) add_thread(parts.thread);
+  if (parts.has_state) {
+    std::string_view state = state_name(parts.state_type, parts.state);
+    if (state.starts_with("STATE_")) state.remove_prefix(6);
+    if (state != "DEFAULT") add("state", state);
+  }
+  if (parts.has_class) add(parts.class_key, stacks_.class_name(parts.of_class));
+  if (!parts.text.empty()) add(parts.text_key, parts.text);
+  return profile_.add_label_set(labels_);
+}
+
+void SampleLabels::add_thread(uint64_t key) {
+  const uint8_t *const at = thread_type_ == kNoType ? nullptr : chunk_.find(thread_type_, key);
+  if (at == nullptr) return;
+  const Type &type = chunk_.schema()[thread_type_];
+  values_.resize(type.fields.size());
+  chunk_.read_fields(thread_type_, at, chunk_.end(), values_);
+  const auto text = [&](uint32_t field) -> std::string_view {
+    if (field == UINT32_MAX || values_[field].at == nullptr) return {};
+    if (type.fields[field].form == Form::kKey)
+      return chunk_.text_of(type.fields[field].type, values_[field].number, arena_);
+    return chunk_.string_at(values_[field].at, arena_);
+  };
+  const auto number = [&](uint32_t field) {
+    return field == UINT32_MAX ? 0 : static_cast<int64_t>(values_[field].number);
+  };
+  std::string_view name = text(java_name_);
+  if (name.empty()) name = text(os_name_);
+  if (!name.empty()) {
+    Label label;
+    label.key = profile_.intern("thread");
+    label.text = profile_.intern(name);
+    labels_.push_back(label);
+  }
+  // A virtual thread has no id of the system's.
+  const int64_t os_id = number(os_id_);
+  const int64_t id = os_id > 0 ? os_id : number(java_id_);
+  if (id <= 0) return;
+  Label label;
+  label.key = profile_.intern(os_id > 0 ? "tid" : "java_tid");
+  label.is_number = 1;
+  label.number = id;
+  labels_.push_back(label);
+}
+
+} // namespace profcore::jfr

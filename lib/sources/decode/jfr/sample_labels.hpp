@@ -1,0 +1,62 @@
+#pragma once
+
+#include "base/arena.hpp"
+#include "model/profile.hpp"
+#include "sources/decode/jfr/chunk.hpp"
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace profcore::jfr {
+
+class StackReader;
+
+/// Label sets of one chunk's samples: thread and tid, state, what was allocated or waited for. Sets
+/// are looked up by the numbers of their parts; text is touched when a combination is new.
+class SampleLabels {
+public:
+  SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks);
+
+  /// Keys into the chunk's pools; 0 with `has_...` false is none.
+  struct Parts {
+    bool has_thread = false, has_state = false, has_class = false;
+    uint64_t thread = 0, state = 0, of_class = 0;
+    std::string_view class_key = "class";
+    TypeIndex state_type = kNoType;
+    std::string_view text_key, text; ///< not kept in the look-up
+  };
+  LabelSetId find(const Parts &parts);
+  /// The name of a thread state as the recording has it ("STATE_RUNNABLE").
+  std::string_view state_name(TypeIndex type, uint64_t key);
+
+private:
+  struct Key {
+    uint64_t thread, state, of_class;
+    uint32_t has, state_type;
+    bool operator==(const Key &) const = default;
+  };
+  struct KeyHash {
+    uint64_t seed;
+    size_t operator()(const Key &key) const noexcept;
+  };
+
+  LabelSetId make(const Parts &parts);
+  void add_thread(uint64_t key);
+
+  Profile &profile_;
+  const Chunk &chunk_;
+  StackReader &stacks_;
+  Arena arena_;
+  TypeIndex thread_type_ = kNoType;
+  uint32_t os_name_, os_id_, java_name_, java_id_;
+  std::vector<FieldValue> values_;
+  std::vector<Label> labels_; ///< scratch
+  std::unordered_map<Key, LabelSetId, KeyHash> sets_;
+  Key last_key_{};
+  LabelSetId last_ = 0;
+  bool has_last_ = false;
+};
+
+} // namespace profcore::jfr

@@ -1,0 +1,102 @@
+#include "sources/decode/jfr/settings.hpp"
+
+#include <charconv>
+
+namespace profcore::jfr {
+namespace {
+
+int64_t parse_number(std::string_view text) noexcept {
+  int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+} // namespace
+
+int64_t parse_timespan(std::string_view text) noexcept {
+  uint64_t number = 0;
+  const char *const end = text.data() + text.size();
+  const auto [rest, problem] = std::from_chars(text.data(), end, number);
+  if (problem != std::errc{}) return 0;
+  std::string_view unit{rest, static_cast<size_t>(end - rest)};
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  constexpr std::pair<std::string_view, uint64_t> kUnits[] = {{"ns", 1},
+                                                              {"us", 1000},
+                                                              {"ms", 1'000'000},
+                                                              {"s", 1'000'000'000},
+                                                              {"m", UINT64_C(60'000'000'000)},
+                                                              {"h", UINT64_C(3'600'000'000'000)},
+                                                              {"d", UINT64_C(86'400'000'000'000)}};
+  for (const auto &[word, factor] : kUnits)
+    if (unit == word)
+      return number > INT64_MAX / factor ? 0 : static_cast<int64_t>(number * factor);
+  return 0;
+}
+
+bool is_setting_event(std::string_view name) noexcept {
+  return name == "jdk.ActiveSetting" || name == "jdk.ActiveRecording" ||
+         name == "datadog.DatadogProfilerConfig";
+}
+
+bool Settings::event_is_time() const noexcept {
+  return event.empty() || event == "cpu" || event == "itimer" || event == "ctimer" ||
+         event == "wall" || event == "cpu-clock" || event == "task-clock";
+}
+
+void Settings::read(const Chunk &chunk) {
+  const Schema &schema = chunk.schema();
+  Arena arena;
+  std::vector<FieldValue> values;
+  bool asked_wall = false;
+  for (const EventAt &event : chunk.events()) {
+    const Type &type = schema[event.type];
+    if (!is_setting_event(type.name)) continue;
+    const EventBody body = chunk.body(event);
+    values.resize(type.fields.size());
+    chunk.read_fields(event.type, body.at, body.end, values);
+    const auto text = [&](std::string_view name) -> std::string_view {
+      const uint32_t field = type.find_field(name);
+      if (field == UINT32_MAX || values[field].at == nullptr) return {};
+      if (type.fields[field].form == Form::kKey)
+        return chunk.text_of(type.fields[field].type, values[field].number, arena);
+      return chunk.string_at(values[field].at, arena);
+    };
+    const auto number = [&](std::string_view name) -> int64_t {
+      const uint32_t field = type.find_field(name);
+      if (field == UINT32_MAX || values[field].at == nullptr) return 0;
+      return chunk.canonical(type.fields[field], values[field].number);
+    };
+    if (type.name == "jdk.ActiveRecording") {
+      if (text("name").starts_with("async-profiler")) producer = Producer::kAsyncProfiler;
+      continue;
+    }
+    if (type.name == "datadog.DatadogProfilerConfig") {
+      producer = Producer::kDatadog;
+      cpu_interval = number("cpuInterval");
+      dd_wall_interval = number("wallInterval");
+      continue;
+    }
+    const std::string_view name = text("name");
+    const std::string_view value = text("value");
+    const auto id = static_cast<uint64_t>(number("id"));
+    if (name == "period") {
+      const TypeIndex of = schema.find_id(id);
+      if (of != kNoType)
+        periods.insert_or_assign(std::string{schema[of].name}, parse_timespan(value));
+    } else if (name == "engine") {
+      producer = Producer::kAsyncProfiler;
+    } else if (name == "version") {
+      major_version = static_cast<int>(parse_number(value) & 0xff);
+    } else if (name == "event") {
+      this->event = value;
+    } else if (name == "interval") {
+      interval = parse_number(value);
+    } else if (name == "wall") {
+      wall_interval = parse_number(value);
+      asked_wall = true;
+    }
+  }
+  if (asked_wall && wall_interval < 0) wall_interval = 0;
+}
+
+} // namespace profcore::jfr

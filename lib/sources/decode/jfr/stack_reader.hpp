@@ -1,0 +1,84 @@
+#pragma once
+
+#include "base/arena.hpp"
+#include "base/context.hpp"
+#include "base/hash.hpp"
+#include "model/profile.hpp"
+#include "sources/decode/jfr/chunk.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace profcore::jfr {
+
+/// How names of methods are written.
+enum class NameForm : uint8_t {
+  kDots,    ///< `java.lang.String.length`
+  kSlashes, ///< `java/lang/String.length`, as Pyroscope stores it
+};
+
+/// Stack traces of one chunk as stacks of a profile, each made once and only when a sample has it.
+///
+/// A trace's bytes are decoded straight from the pool: frames of four numbers (method, line, byte
+/// code index, kind) become locations by one look-up in a table keyed by those numbers, and names
+/// are put together when a method is met first. Byte code indices are not kept: frames that differ
+/// in nothing else are one location.
+class StackReader {
+public:
+  StackReader(Profile &profile, const Chunk &chunk, const Context &context, NameForm form);
+
+  /// The stack of a key into the StackTrace pool; 0 when there is none.
+  StackId stack(uint64_t key);
+  /// The location of a leaf frame that is no code: a class that was allocated, a phase.
+  LocationId pseudo_location(std::string_view name, FrameKind kind);
+  /// A class's name by its key, "" when it has none. Valid until the next call.
+  std::string_view class_name(uint64_t key);
+
+private:
+  struct FrameShape {
+    uint32_t fields = 0; ///< numbers per frame
+    uint32_t method = UINT32_MAX, line = UINT32_MAX, kind = UINT32_MAX;
+  };
+
+  void bind();
+  StackId read_trace(const uint8_t *at);
+  bool read_frames(const uint8_t *at, uint64_t count);
+  bool read_odd_frames(const uint8_t *at, uint64_t count);
+  LocationId location(uint64_t method, int64_t line, uint64_t kind);
+  LocationId make_location(uint64_t method, int64_t line, uint64_t kind);
+  FunctionId function(uint64_t method);
+  FrameKind kind_of(uint64_t key);
+
+  struct Slot {
+    uint64_t key = 0;
+    uint32_t number = 0; ///< location + 1; 0 = empty
+    uint32_t unused = 0;
+  };
+
+  Profile &profile_;
+  const Chunk &chunk_;
+  const Context &context_;
+  NameForm form_;
+  uint64_t seed_;
+  Arena arena_;
+
+  TypeIndex trace_type_ = kNoType, method_type_ = kNoType, class_type_ = kNoType,
+            kind_type_ = kNoType, frame_type_ = kNoType;
+  uint32_t truncated_field_ = UINT32_MAX, frames_field_ = UINT32_MAX;
+  uint32_t method_class_ = UINT32_MAX, method_name_ = UINT32_MAX, method_descriptor_ = UINT32_MAX;
+  uint32_t class_name_field_ = UINT32_MAX;
+  FrameShape shape_;
+
+  PodVector<uint32_t> stacks_;    ///< by number in the StackTrace pool: stack + 1
+  PodVector<uint32_t> functions_; ///< by number in the Method pool: function + 1
+  std::vector<FrameKind> kinds_;  ///< by number in the FrameType pool
+  PodVector<Slot> slots_;         ///< frames by their numbers; open addressing
+  size_t used_slots_ = 0;
+  PodVector<LocationId> frames_; ///< scratch, leaf first
+  std::vector<FieldValue> values_;
+  std::string text_, other_text_;
+  LocationId truncated_location_ = 0;
+};
+
+} // namespace profcore::jfr
