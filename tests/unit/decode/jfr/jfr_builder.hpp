@@ -5,8 +5,7 @@
 //
 //   jfr_test::Chunk chunk;
 //   chunk.add_jdk_types();
-//   chunk.type(900, "my.Event", {{"startTime", kLong}, {"size", kInt}},
-//              "jdk.jfr.Event");
+//   chunk.type(900, "my.Event", {{"startTime", kLong}, {"size", kInt}}, "jdk.jfr.Event");
 //   chunk.event(900, [](auto &out) { out.i64(5); out.i32(-1); });
 //   chunk.checkpoint({{kSymbol, {{7, [](auto &out) { out.utf8("run"); }}}}});
 //   const std::string file = chunk.finish();
@@ -96,7 +95,7 @@ private:
 
 using Body = std::function<void(Writer &)>;
 
-// Ids of add_jdk_types(), to each of which its `shift` is added.
+// Ids of add_jdk_types(), to each of which its `shift` (hundreds) is added.
 enum Id : uint64_t {
   kBoolean = 4,
   kChar = 5,
@@ -231,7 +230,8 @@ public:
     type(at(kStackTrace), "jdk.types.StackTrace",
          {{"truncated", at(kBoolean)}, {"frames", at(kStackFrame), false, true}});
     const auto annotation = [&](uint64_t id, const char *name) {
-      type(at(id), name, {}, "java.lang.annotation.Annotation");
+      type(at(id), name, {{"value", at(kString), false, id == kCategory}},
+           "java.lang.annotation.Annotation");
     };
     annotation(kLabel, "jdk.jfr.Label");
     annotation(kCategory, "jdk.jfr.Category");
@@ -299,7 +299,8 @@ public:
     const auto annotations = [&](const std::vector<Annotation> &all) {
       for (const Annotation &annotation : all) {
         Attributes attributes{{"class", std::to_string(annotation.type)}};
-        if (!annotation.value.empty()) attributes.emplace_back("value", annotation.value);
+        const char *const key = annotation.type % 100 == kCategory ? "value-0" : "value";
+        if (!annotation.value.empty()) attributes.emplace_back(key, annotation.value);
         element("annotation", attributes, 0);
       }
     };
