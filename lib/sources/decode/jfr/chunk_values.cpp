@@ -80,7 +80,7 @@ std::string_view Chunk::string_at(const uint8_t *at, Arena &arena) const {
   for (int hops = 0; hops < 4 && at != nullptr; ++hops) {
     const StringValue value = read_string(at, end(), header_.compressed(), arena);
     if (!value.is_key) return value.text;
-    const TypeIndex strings = schema_->find_name("java.lang.String");
+    const TypeIndex strings = schema_->string_type();
     at = strings == kNoType ? nullptr : find(strings, value.key);
   }
   return {};

@@ -10,14 +10,20 @@ namespace {
 /// Memory is taken for what is there, not for what a header says.
 constexpr size_t kStep = size_t{1} << 20;
 
-/// Whether the header's size can be believed: 0 and 2^30 are what writers put there while they
-/// write; smaller than a header is damage.
+/// Whether the size is what a writer put there to begin with: the JDK 0, async-profiler 2^30.
+bool is_unfinished(const ChunkHeader &header) noexcept {
+  return header.size == 0 ||
+         (header.size == INT64_C(1) << 30 && header.pools_at == 0 && header.metadata_at == 0);
+}
+
+/// Whether the header's size can be believed.
 bool has_size(const ChunkHeader &header) noexcept {
-  return header.size >= static_cast<int64_t>(kHeaderBytes);
+  return header.size >= static_cast<int64_t>(kHeaderBytes) && !is_unfinished(header);
 }
 
 /// Whether a header is that of a chunk: recordings hold copies of their headers among their pools
-/// (jdk.types.ChunkHeader), behind which no metadata stands where the copy says.
+/// (jdk.types.ChunkHeader), behind which no metadata stands where the copy says. The start of it
+/// tells: its first strings.
 bool begins_chunk(std::span<const uint8_t> bytes) noexcept {
   if (!is_chunk(bytes)) return false;
   const ChunkHeader header = read_header(bytes.data());
@@ -25,10 +31,22 @@ bool begins_chunk(std::span<const uint8_t> bytes) noexcept {
   const uint64_t at =
       header.metadata_at == 0 ? kHeaderBytes : static_cast<uint64_t>(header.metadata_at);
   if (at < kHeaderBytes || at >= bytes.size()) return false;
-  Cursor cursor{bytes.data() + at, bytes.data() + bytes.size(), header.compressed()};
+  const uint8_t *const event = bytes.data() + at;
+  const uint8_t *const end = bytes.data() + bytes.size();
+  Cursor cursor{event, end, header.compressed()};
   const uint64_t size = cursor.count();
   const uint64_t type = cursor.u64();
-  return !cursor.failed() && type == 0 && size > 0 && size <= bytes.size() - at;
+  if (cursor.failed() || type != 0 || size < static_cast<uint64_t>(cursor.at() - event))
+    return false;
+  cursor.u64(); // start
+  cursor.u64(); // duration
+  cursor.u64(); // metadata id
+  const uint64_t strings = cursor.count();
+  constexpr ptrdiff_t kLongest = 1000; // a search must not read a long string at every step
+  const uint8_t *string = cursor.at();
+  for (uint64_t i = 0; i < std::min<uint64_t>(strings, 8) && string != nullptr; ++i)
+    string = skip_string(string, string + std::min(end - string, kLongest), header.compressed());
+  return !cursor.failed() && strings > 0 && string != nullptr;
 }
 
 } // namespace
@@ -62,7 +80,7 @@ bool ChunkSplitter::next(ChunkBytes &chunk) {
     const size_t next = find_chunk(at_ + kHeaderBytes);
     chunk = {bytes_.subspan(at_, next - at_), offset_ + at_, false};
     findings_.warn(
-        header.size == 0 || header.state != 0 || header.size == INT64_C(1) << 30
+        header.state != 0 || is_unfinished(header)
             ? std::string{"the recorder had not finished this chunk: what it had written is read"}
             : fmt::format("a chunk that says it has {} bytes, with {} left: what is there is read",
                           header.size, left),
