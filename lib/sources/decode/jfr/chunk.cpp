@@ -192,6 +192,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   const uint8_t *at = begin + kHeaderBytes;
   uint64_t unknown_types = 0;
   uint64_t first_unknown = 0;
+  bool saw_newest = header_.pools_at == 0 || !is_whole;
   while (at < end()) {
     Cursor cursor{at, end(), header_.compressed()};
     const uint64_t size = cursor.count();
@@ -218,7 +219,8 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
     }
     if (type == kCheckpointType) {
       Cursor inside{cursor.at(), at + size, header_.compressed()};
-      read_checkpoint(inside, wanted_pools);
+      saw_newest |= at - begin == header_.pools_at;
+      read_checkpoint(inside, at, wanted_pools);
     } else if (type != kMetadataType) {
       const TypeIndex index = schema_->find_id(type);
       event_count_ += index != kNoType;
@@ -231,6 +233,10 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
     }
     at += size;
   }
+  if (!saw_newest)
+    findings_.warn(
+        fmt::format("the header says that a checkpoint is at {}, where none is", header_.pools_at),
+        offset_, "damaged_checkpoint_chain");
   if (unknown_types > 0)
     findings_.warn(fmt::format("{} events of types that the chunk does not define", unknown_types),
                    first_unknown, "events_of_unknown_type", unknown_types);
@@ -238,11 +244,12 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   for (Pool &pool : pools_) pool.finish(seed);
 }
 
-void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools) {
+void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
+                            std::span<const uint8_t> wanted_pools) {
   const uint64_t from = offset_of(cursor.at());
-  cursor.u64();  // start
-  cursor.u64();  // duration
-  cursor.u64();  // the checkpoint before, as a difference
+  cursor.u64(); // start
+  cursor.u64(); // duration
+  const int64_t before = cursor.i64();
   cursor.byte(); // what it was written for
   const uint64_t pool_count = cursor.count();
   const auto damaged = [&](std::string what) {
@@ -254,6 +261,10 @@ void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools
     findings_.warn("a checkpoint is cut off", from, "damaged_checkpoints");
     return;
   }
+  // Nobody needs the chain as long as events add up, but it is damage to tell.
+  if (before > 0 || before < bytes_.data() - begin)
+    findings_.warn(fmt::format("a checkpoint that says the one before it is at {} from it", before),
+                   offset_of(begin), "damaged_checkpoint_chain");
   for (uint64_t p = 0; p < pool_count; ++p) {
     const uint64_t type_id = cursor.u64();
     const uint64_t count = cursor.count();

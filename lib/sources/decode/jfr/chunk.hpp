@@ -129,7 +129,7 @@ private:
   Schema read_schema_at(uint64_t position);
   std::vector<uint32_t> find_metadata() const;
   void scan(const Wanted &wanted, bool is_whole);
-  void read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools);
+  void read_checkpoint(Cursor cursor, const uint8_t *begin, std::span<const uint8_t> wanted_pools);
   void check_room(uint64_t more_constants) const;
   uint32_t resume_after(uint32_t position);
   void walk_chain();

@@ -18,9 +18,9 @@ int64_t times(uint64_t value, int64_t factor) noexcept {
   return saturate(static_cast<int128_t>(static_cast<int64_t>(value)) * factor);
 }
 
-/// Whole seconds and the rest apart: two divisions of 64 bits are a third of the cost of one of 128,
-/// and every event has a time. Ticks of a second fit in 33 bits with every clock there is; false
-/// for what does not.
+/// Whole seconds and the rest apart: two divisions of 64 bits are a third of the cost of one of
+/// 128, and every event has a time. Ticks of a second fit in 33 bits with every clock there is;
+/// false for what does not.
 bool to_nanos(int64_t ticks, int64_t frequency, int64_t &nanos) noexcept {
   constexpr int64_t kMostPerSecond = std::numeric_limits<int64_t>::max() / kNanosPerSecond;
   if (frequency == kNanosPerSecond) {
