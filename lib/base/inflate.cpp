@@ -31,6 +31,7 @@ struct Wrapper {
 
 constexpr Wrapper kGzipWrapper{"gzip", 15 + 16, 18, is_gzip, libdeflate_gzip_decompress_ex};
 constexpr Wrapper kZlibWrapper{"zlib", 15, 8, is_zlib, libdeflate_zlib_decompress_ex};
+constexpr Wrapper kRawWrapper{"deflate", -15, 2, nullptr, libdeflate_deflate_decompress_ex};
 
 struct FreeDecompressor {
   void operator()(libdeflate_decompressor *d) const noexcept { libdeflate_free_decompressor(d); }
@@ -52,9 +53,10 @@ uint64_t most_output(uint64_t input_bytes, uint64_t limit) {
   return input_bytes >= limit / kMaxDeflateRatio ? limit : input_bytes * kMaxDeflateRatio;
 }
 
-size_t first_guess(const Wrapper &wrapper, std::span<const uint8_t> input, uint64_t limit) {
+size_t first_guess(const Wrapper &wrapper, std::span<const uint8_t> input, uint64_t limit,
+                   uint64_t size) {
   const uint64_t most = most_output(input.size(), limit);
-  uint64_t guess = uint64_t{input.size()} * 4;
+  uint64_t guess = size != 0 && size <= most ? size : uint64_t{input.size()} * 4;
   if (wrapper.window_bits > 15 && input.size() >= wrapper.smallest) {
     // The last member's size modulo 2^32: right for the usual single member, else just a guess.
     const uint8_t *end = input.data() + input.size();
@@ -114,17 +116,18 @@ bool stream_member(const Wrapper &wrapper, std::span<const uint8_t> input, size_
   }
 }
 
+/// `told` is the size that somebody says it inflates to, or 0.
 InflateResult inflate_members(const Wrapper &wrapper, std::span<const uint8_t> input,
-                              const Context &context) {
+                              const Context &context, uint64_t told = 0) {
   const uint64_t limit = context.limits.max_inflated_bytes;
   std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor{
       libdeflate_alloc_decompressor()};
   if (!decompressor) throw std::bad_alloc{};
   InflateResult result;
-  result.data.reserve(first_guess(wrapper, input, limit));
+  result.data.reserve(first_guess(wrapper, input, limit, told));
   for (size_t member = 1; result.consumed < input.size(); ++member) {
     const auto rest = input.subspan(result.consumed);
-    if (member > 1 && (wrapper.window_bits == 15 || !wrapper.matches(rest))) {
+    if (member > 1 && (wrapper.window_bits <= 15 || !wrapper.matches(rest))) {
       const bool padding = std::all_of(rest.begin(), rest.end(), [](uint8_t b) { return b == 0; });
       result.trailing = padding ? 0 : rest.size();
       break;
@@ -178,7 +181,7 @@ Bytes deflate_prefix(int window_bits, std::span<const uint8_t> input, size_t max
     const int status = ::inflate(&stream, Z_SYNC_FLUSH);
     if (status == Z_STREAM_END) {
       // The rest of the prefix may stand in the next member.
-      if (window_bits == 15 || !is_gzip({stream.next_in, stream.avail_in})) break;
+      if (window_bits <= 15 || !is_gzip({stream.next_in, stream.avail_in})) break;
       if (inflateReset(&stream) != Z_OK) break;
     } else if (status != Z_OK) {
       break;
@@ -221,6 +224,11 @@ InflateResult inflate_zlib_lossy(std::span<const uint8_t> input, const Context &
   return inflate_members(kZlibWrapper, input, context);
 }
 
+InflateResult inflate_raw_lossy(std::span<const uint8_t> input, uint64_t told,
+                                const Context &context) {
+  return inflate_members(kRawWrapper, input, context, told);
+}
+
 Bytes inflate_gzip(std::span<const uint8_t> input, const Context &context) {
   return or_throw(inflate_gzip_lossy(input, context));
 }
@@ -254,6 +262,14 @@ Bytes inflate_prefix(std::span<const uint8_t> input, size_t max_output) {
   if (is_lz4(input)) return lz4_prefix(input, max_output);
   if (is_zlib(input)) return deflate_prefix(15, input, max_output);
   return {};
+}
+
+Bytes raw_prefix(std::span<const uint8_t> input, size_t max_output) {
+  return deflate_prefix(-15, input, max_output);
+}
+
+uint32_t crc32_of(std::span<const uint8_t> bytes) noexcept {
+  return libdeflate_crc32(0, bytes.data(), bytes.size());
 }
 
 void deflate_gzip(std::span<const char> input, int level, Buffer &output) {

@@ -29,6 +29,10 @@ struct InflateResult {
 InflateResult inflate_gzip_lossy(std::span<const uint8_t> input, const Context &context);
 InflateResult inflate_zlib_lossy(std::span<const uint8_t> input, const Context &context);
 InflateResult inflate_zstd_lossy(std::span<const uint8_t> input, const Context &context);
+/// Deflate without a wrapper, as zip has it: one piece, nothing to check it by. `told` is the size
+/// that somebody says it has, or 0.
+InflateResult inflate_raw_lossy(std::span<const uint8_t> input, uint64_t told,
+                                const Context &context);
 /// kUnsupported when built without lz4.
 InflateResult inflate_lz4_lossy(std::span<const uint8_t> input, const Context &context);
 
@@ -40,6 +44,9 @@ Bytes inflate_lz4(std::span<const uint8_t> input, const Context &context);
 
 /// The first `max_output` bytes at most, for sniffing; damage just ends the prefix.
 Bytes inflate_prefix(std::span<const uint8_t> input, size_t max_output);
+Bytes raw_prefix(std::span<const uint8_t> input, size_t max_output);
+
+uint32_t crc32_of(std::span<const uint8_t> bytes) noexcept;
 
 /// One gzip member (level 1-12, 6 is usual).
 void deflate_gzip(std::span<const char> input, int level, Buffer &output);

@@ -2,6 +2,7 @@
 
 #include "base/mapped_file.hpp"
 #include "sources/decode/sniff.hpp"
+#include "sources/decode/zip_layer.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -14,10 +15,29 @@ namespace {
 struct Note {
   std::string text;
   uint64_t offset;
+  const char *counter = "damaged_compression"; ///< of the profile
 };
 
+void add_note(Note note, const DecodeOptions &options, std::vector<Note> &notes) {
+  if (options.strict) throw Error{Status::kMalformed, std::move(note.text), note.offset};
+  notes.push_back(std::move(note));
+}
+
+InflateResult inflate_zip(std::span<const uint8_t> bytes, const DecodeOptions &options,
+                          const Context &context, std::vector<Note> &notes) {
+  ZipListing listing = list_zip(bytes);
+  ZipChoice choice = choose_zip_entry(bytes, listing, options.format);
+  if (!listing.damage.empty())
+    add_note({std::move(listing.damage), listing.damage_offset}, options, notes);
+  if (!choice.others.empty())
+    add_note({std::move(choice.others), choice.entry.data_at, "files_left_out"}, options, notes);
+  return inflate_zip_lossy(bytes, choice.entry, context);
+}
+
+/// `options` are of the whole, `context` has what is left of the limits for this layer.
 InflateResult inflate_layer(Compression compression, std::span<const uint8_t> bytes,
-                            const Context &context) {
+                            const DecodeOptions &options, const Context &context,
+                            std::vector<Note> &notes) {
   switch (compression) {
   case Compression::kGzip:
     return inflate_gzip_lossy(bytes, context);
@@ -27,8 +47,9 @@ InflateResult inflate_layer(Compression compression, std::span<const uint8_t> by
     return inflate_zstd_lossy(bytes, context);
   case Compression::kLz4:
     return inflate_lz4_lossy(bytes, context);
-  case Compression::kNone:
   case Compression::kZip:
+    return inflate_zip(bytes, options, context, notes);
+  case Compression::kNone:
     break;
   }
   throw Error{Status::kInternal, "no inflater for that compression"};
@@ -50,7 +71,8 @@ void refuse_by_prefix(std::span<const uint8_t> bytes) {
   std::span<const uint8_t> current = bytes;
   for (int layer = 0; layer < kMaxCompressionLayers; ++layer) {
     const Compression compression = detect_compression(current);
-    if (compression == Compression::kNone || compression == Compression::kZip) break;
+    if (compression == Compression::kZip) return; // of its files one may do
+    if (compression == Compression::kNone) break;
     Bytes next = inflate_prefix(current, kSniffBytes);
     if (next.empty()) return; // the inflaters tell why
     storage = std::move(next);
@@ -73,7 +95,7 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
   std::span<const uint8_t> current = bytes;
   for (int layer = 0; layer <= kMaxCompressionLayers; ++layer) {
     const Compression compression = detect_compression(current);
-    if (compression == Compression::kNone || compression == Compression::kZip) return current;
+    if (compression == Compression::kNone) return current;
     if (layer == kMaxCompressionLayers)
       throw Error{Status::kUnsupported,
                   fmt::format("compressed more than {} times over", kMaxCompressionLayers)};
@@ -84,7 +106,7 @@ std::span<const uint8_t> inflate_all(std::span<const uint8_t> bytes, const Decod
     Context context = options.context;
     context.limits.tighten_inflated(most - std::min<uint64_t>(most, storage.size()),
                                     "max_inflate_ratio");
-    InflateResult result = inflate_layer(compression, current, context);
+    InflateResult result = inflate_layer(compression, current, options, context, notes);
     if (!result.damage.empty()) {
       if (options.strict || result.data.empty())
         throw Error{Status::kMalformed, std::move(result.damage), result.damage_offset};
@@ -207,7 +229,7 @@ Profile decode(std::span<const uint8_t> bytes, const DecodeOptions &given) {
     Profile profile = decode_as(format, plain, options);
     for (const Note &note : notes) {
       profile.warn(note.text, note.offset);
-      profile.count("damaged_compression");
+      profile.count(note.counter);
     }
     return profile;
   } catch (const Error &error) {

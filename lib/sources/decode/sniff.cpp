@@ -6,9 +6,9 @@
 #include "sources/decode/sniff.hpp"
 
 #include "base/wire.hpp"
+#include "sources/decode/zip_layer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 
 namespace profcore {
@@ -204,9 +204,7 @@ Compression detect_compression(std::span<const uint8_t> bytes) {
   if (is_zstd(bytes)) return Compression::kZstd;
   if (is_lz4(bytes)) return Compression::kLz4;
   if (is_zlib(bytes) && zlib_inflates(bytes)) return Compression::kZlib;
-  constexpr std::array<uint8_t, 4> kZip{'P', 'K', 3, 4};
-  if (bytes.size() >= 30 && std::equal(kZip.begin(), kZip.end(), bytes.begin()))
-    return Compression::kZip;
+  if (is_zip(bytes)) return Compression::kZip;
   return Compression::kNone;
 }
 
@@ -218,7 +216,7 @@ SniffResult sniff(std::span<const uint8_t> bytes) {
   Compression outermost = Compression::kNone;
   for (int layer = 0;; ++layer) {
     const Compression compression = detect_compression(current);
-    if (compression == Compression::kNone || compression == Compression::kZip) {
+    if (compression == Compression::kNone) {
       SniffResult result =
           sniff_plain(current.first(std::min<size_t>(current.size(), kSniffBytes)), size);
       if (layer == 0) outermost = compression;
@@ -230,7 +228,8 @@ SniffResult sniff(std::span<const uint8_t> bytes) {
     around += fmt::format("{} data holding ", compression_name(compression));
     if (layer == kMaxCompressionLayers)
       return {Format::kUnknown, outermost, false, around + "even more"};
-    Bytes next = inflate_prefix(current, kSniffBytes);
+    Bytes next = compression == Compression::kZip ? sniff_zip(current, kSniffBytes)
+                                                  : inflate_prefix(current, kSniffBytes);
     if (next.empty()) {
       const bool supported = compression != Compression::kLz4 || has_lz4();
       return {Format::kUnknown, outermost, false,

@@ -25,7 +25,7 @@ constexpr Magic kMagics[] = {
     {0, "PERFILE2"sv, Format::kUnknown, "perf.data (write it out with 'perf script' or as pprof)"},
     {0, "2ELIFREP"sv, Format::kUnknown, "perf.data of the other byte order"},
     {0, "PERFFILE"sv, Format::kUnknown, "perf.data of an old version"},
-    {0, "PK\3\4"sv, Format::kUnknown, "a zip archive (extract it first)"},
+    {0, "PK\3\4"sv, Format::kUnknown, "a zip archive"},
     {0, "PK\5\6"sv, Format::kUnknown, "an empty zip archive"},
     {0, "JAVA PROFILE 1.0"sv, Format::kUnknown, "a Java heap dump (hprof)"},
     {0,

@@ -1,13 +1,13 @@
 // Reading a chunk takes one look at its metadata and one pass over its events.
 //
-// The header says where the newest metadata event is; a chunk that was not finished may not, and
-// then a first pass from event to event looks for one. Then every event is stepped over by its
-// size: wanted ones are noted (8 bytes each), checkpoints are read into pools at once. The chain of
-// checkpoints that the JDK follows is not needed for that. It serves when the events do not add up
-// (a size of 0, or one past the end; the JVM is known to write into the middle of its own events):
-// then the pass goes on at the next checkpoint or metadata event that the chain knows of, and the
-// bytes between are counted as lost. Positions in the chain must get smaller, so a chain that is
-// damaged cannot be walked in circles.
+// The header says where the newest metadata event is; that of a chunk that was not finished may
+// not, or not any more, and then a first pass from event to event looks for one. Then every event
+// is stepped over by its size: wanted ones are noted (8 bytes each), checkpoints are read into
+// pools at once. The chain of checkpoints that the JDK follows is not needed for that. It serves
+// when the events do not add up (a size of 0, or one past the end; the JVM is known to write into
+// the middle of its own events): then the pass goes on at the next checkpoint or metadata event
+// that the chain knows of, and the bytes between are counted as lost. Positions in the chain must
+// get smaller, so a chain that is damaged cannot be walked in circles.
 //
 // Cost: one step per event plus one per pool entry, no allocation per event. Decoding pools only on
 // demand (by the chain, as the JDK does) would save little: of a value nothing but its end is
@@ -82,69 +82,99 @@ Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole
     throw Error{Status::kMalformed,
                 fmt::format("a JFR chunk with {} ticks per second", header.ticks_per_second),
                 offset};
+  chunk.most_bytes_ = wanted.most_bytes;
   chunk.read_schema(is_whole);
   chunk.scan(wanted, is_whole);
   return chunk;
 }
 
-void Chunk::read_schema(bool is_whole) {
-  const auto read_at = [this](uint64_t position, bool must) -> bool {
-    Cursor cursor{bytes_.data() + position, end(), header_.compressed()};
-    const uint64_t size = cursor.count();
-    if (cursor.failed() || size > bytes_.size() - position || size == 0) {
-      if (must)
-        throw Error{Status::kMalformed, "the metadata event does not fit in its chunk",
-                    offset_ + position};
-      return false;
-    }
-    Cursor inside{cursor.at(), bytes_.data() + position + size, header_.compressed()};
-    if (inside.u64() != kMetadataType) {
-      if (must)
-        throw Error{Status::kMalformed, "no metadata event where the header says",
-                    offset_ + position};
-      return false;
-    }
-    inside.u64(); // start
-    inside.u64(); // duration
-    inside.u64(); // metadata id
-    schema_.emplace(inside, offset_of(inside.at()), findings_);
-    return true;
-  };
-  const auto said = static_cast<uint64_t>(header_.metadata_at);
-  if (said >= kHeaderBytes && said < bytes_.size()) {
-    try {
-      read_at(said, true);
-      return;
-    } catch (const Error &error) {
-      if (error.status() != Status::kMalformed || is_whole) throw;
-      findings_.warn(error.message(), error.offset(), "damaged_metadata");
-    }
-  } else if (is_whole) {
-    throw Error{Status::kMalformed,
-                fmt::format("the header says that metadata is at {} of {} bytes",
-                            header_.metadata_at, bytes_.size()),
-                offset_};
-  }
-  // Not finished: the last metadata event that can be read has all types so far.
-  uint64_t position = kHeaderBytes;
-  while (position < bytes_.size()) {
-    Cursor cursor{bytes_.data() + position, end(), header_.compressed()};
+Schema Chunk::read_schema_at(uint64_t position) {
+  const uint8_t *const at = bytes_.data() + position;
+  Cursor cursor{at, end(), header_.compressed()};
+  const uint64_t size = cursor.count();
+  const uint64_t type = cursor.u64();
+  const auto used = static_cast<uint64_t>(cursor.at() - at);
+  if (cursor.failed() || type != kMetadataType)
+    throw Error{Status::kMalformed, "no metadata event where the header says", offset_of(at)};
+  if (size < used || size > bytes_.size() - position)
+    throw Error{Status::kMalformed, "the metadata event does not fit in its chunk", offset_of(at)};
+  Cursor inside{cursor.at(), at + size, header_.compressed()};
+  inside.u64(); // start
+  inside.u64(); // duration
+  inside.u64(); // metadata id
+  return Schema{inside, offset_of(inside.at()), findings_};
+}
+
+/// Where the last metadata events are, by a look at every event up to the first that is damaged.
+std::vector<uint32_t> Chunk::find_metadata() const {
+  constexpr size_t kMost = 64; // only the last should be damaged, if any
+  std::vector<uint32_t> found;
+  size_t count = 0;
+  for (const uint8_t *at = bytes_.data() + kHeaderBytes; at < end();) {
+    Cursor cursor{at, end(), header_.compressed()};
     const uint64_t size = cursor.count();
     const uint64_t type = cursor.u64();
-    if (cursor.failed() || size == 0 || size > bytes_.size() - position) break;
+    if (cursor.failed() || size < static_cast<uint64_t>(cursor.at() - at) ||
+        size > static_cast<uint64_t>(end() - at))
+      break;
     if (type == kMetadataType) {
-      try {
-        read_at(position, true);
-      } catch (const Error &error) {
-        if (error.status() != Status::kMalformed) throw;
-        findings_.warn(error.message(), error.offset(), "damaged_metadata");
-      }
+      if (found.size() < kMost) found.emplace_back();
+      found[count++ % kMost] = static_cast<uint32_t>(at - bytes_.data());
     }
-    position += size;
+    at += size;
   }
-  if (!schema_)
-    throw Error{Status::kMalformed,
-                "a chunk without metadata: it was not finished, and nothing in it can be told",
+  return found;
+}
+
+/// The newest metadata event has all types so far. Where the header does not know it, or what is
+/// there cannot be read, the newest that can be will do.
+void Chunk::read_schema(bool is_whole) {
+  const auto said = static_cast<uint64_t>(header_.metadata_at);
+  const bool in_chunk = said >= kHeaderBytes && said < bytes_.size();
+  std::optional<Error> wrong;
+  const auto try_at = [&](uint64_t position) {
+    try {
+      schema_.emplace(read_schema_at(position));
+      return true;
+    } catch (const Error &error) {
+      if (error.status() != Status::kMalformed) throw;
+      if (!wrong) wrong = error;
+      return false;
+    }
+  };
+  if (is_whole && in_chunk && try_at(said)) return;
+  if (is_whole && !in_chunk)
+    wrong = Error{Status::kMalformed,
+                  fmt::format("the header says that metadata is at {} of {} bytes",
+                              header_.metadata_at, bytes_.size()),
+                  offset_};
+  std::vector<uint32_t> positions = find_metadata();
+  if (!is_whole && in_chunk) positions.push_back(static_cast<uint32_t>(said));
+  std::sort(positions.begin(), positions.end(), std::greater<>{});
+  for (const uint32_t position : positions) {
+    if ((is_whole && position == said) || !try_at(position)) continue;
+    if (wrong)
+      findings_.warn(fmt::format("{}; the metadata at {} is used", wrong->message(), position),
+                     wrong->offset(), "damaged_metadata");
+    return;
+  }
+  if (wrong) throw *wrong;
+  throw Error{Status::kMalformed,
+              "a chunk without metadata: it was not finished, and nothing in it can be told",
+              offset_};
+}
+
+/// The notes of a chunk take up to so many bytes per event and per constant, while they grow.
+void Chunk::check_room(uint64_t more_constants) const {
+  constexpr uint64_t kPerEvent = sizeof(EventAt) * 3 / 2;
+  constexpr uint64_t kPerConstant = (sizeof(uint64_t) + sizeof(PoolPosition)) * 3 / 2 + 16;
+  const uint64_t bytes =
+      events_.size() * kPerEvent + (constant_count_ + more_constants) * kPerConstant;
+  if (bytes > most_bytes_)
+    throw Error{Status::kLimit,
+                fmt::format("the events and constants of a chunk take more than the {} bytes that "
+                            "the limits leave for them",
+                            most_bytes_),
                 offset_};
 }
 
@@ -162,6 +192,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   const uint8_t *at = begin + kHeaderBytes;
   uint64_t unknown_types = 0;
   uint64_t first_unknown = 0;
+  bool saw_newest = header_.pools_at == 0 || !is_whole;
   while (at < end()) {
     Cursor cursor{at, end(), header_.compressed()};
     const uint64_t size = cursor.count();
@@ -188,18 +219,24 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
     }
     if (type == kCheckpointType) {
       Cursor inside{cursor.at(), at + size, header_.compressed()};
-      read_checkpoint(inside, wanted_pools);
+      saw_newest |= at - begin == header_.pools_at;
+      read_checkpoint(inside, at, wanted_pools);
     } else if (type != kMetadataType) {
       const TypeIndex index = schema_->find_id(type);
       event_count_ += index != kNoType;
       if (index == kNoType) {
         if (unknown_types++ == 0) first_unknown = offset_of(at);
       } else if (wanted_events[index]) {
+        if (events_.size() == events_.capacity()) check_room(0);
         events_.push_back({static_cast<uint32_t>(at - begin), index});
       }
     }
     at += size;
   }
+  if (!saw_newest)
+    findings_.warn(
+        fmt::format("the header says that a checkpoint is at {}, where none is", header_.pools_at),
+        offset_, "damaged_checkpoint_chain");
   if (unknown_types > 0)
     findings_.warn(fmt::format("{} events of types that the chunk does not define", unknown_types),
                    first_unknown, "events_of_unknown_type", unknown_types);
@@ -207,11 +244,12 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   for (Pool &pool : pools_) pool.finish(seed);
 }
 
-void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools) {
+void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
+                            std::span<const uint8_t> wanted_pools) {
   const uint64_t from = offset_of(cursor.at());
-  cursor.u64();  // start
-  cursor.u64();  // duration
-  cursor.u64();  // the checkpoint before, as a difference
+  cursor.u64(); // start
+  cursor.u64(); // duration
+  const int64_t before = cursor.i64();
   cursor.byte(); // what it was written for
   const uint64_t pool_count = cursor.count();
   const auto damaged = [&](std::string what) {
@@ -223,6 +261,10 @@ void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools
     findings_.warn("a checkpoint is cut off", from, "damaged_checkpoints");
     return;
   }
+  // Nobody needs the chain as long as events add up, but it is damage to tell.
+  if (before > 0 || before < bytes_.data() - begin)
+    findings_.warn(fmt::format("a checkpoint that says the one before it is at {} from it", before),
+                   offset_of(begin), "damaged_checkpoint_chain");
   for (uint64_t p = 0; p < pool_count; ++p) {
     const uint64_t type_id = cursor.u64();
     const uint64_t count = cursor.count();
@@ -235,12 +277,13 @@ void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools
                          : fmt::format("a pool of type {}, whose values cannot be read",
                                        (*schema_)[index].name.substr(0, 80)));
     }
-    if (count > cursor.left())
+    const Type &type = (*schema_)[index];
+    if (count > cursor.left() / (1 + uint64_t{type.smallest}))
       return damaged(
           fmt::format("{} values in {} bytes", static_cast<int64_t>(count), cursor.left()));
     const bool is_wanted = wanted_pools[index] != 0;
+    if (is_wanted) check_room(count);
     Pool &pool = pools_[index];
-    const Type &type = (*schema_)[index];
     const bool is_number = type.skips.size() == 1 && type.skips[0].kind == Skip::kVarints;
     if (!is_wanted && is_number) {
       cursor.seek(skip_varints(cursor.at(), cursor.end(), count * (1 + type.skips[0].amount)));
@@ -255,7 +298,9 @@ void Chunk::read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools
       if (cursor.failed())
         return damaged(fmt::format("value {} of {} in a pool of {} is damaged", i, count,
                                    type.name.substr(0, 80)));
-      if (is_wanted) pool.add(key, static_cast<PoolPosition>(value - bytes_.data()));
+      if (!is_wanted) continue;
+      pool.add(key, static_cast<PoolPosition>(value - bytes_.data()));
+      ++constant_count_;
     }
   }
 }

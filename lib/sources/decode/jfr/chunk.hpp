@@ -63,6 +63,9 @@ struct FieldValue {
 struct Wanted {
   std::function<bool(const Type &)> event;
   std::function<bool(const Type &)> pool;
+  /// What the notes of where events and constants are may take: a byte of a hostile chunk can ask
+  /// for thirty.
+  uint64_t most_bytes = UINT64_MAX;
 };
 
 class Chunk {
@@ -70,7 +73,7 @@ public:
   /// `bytes` must stay where they are; `offset` is where they begin in the input. `is_whole` is
   /// false when the input or the recorder stopped inside: then what is there is read, and a warning
   /// tells. Throws kMalformed when not even types can be read, kUnsupported for a version that is
-  /// not, kLimit past 4 GiB.
+  /// not, kLimit past 4 GiB and past `wanted.most_bytes`.
   static Chunk load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
                     const Wanted &wanted, bool strict);
   Chunk(Chunk &&) = default;
@@ -103,6 +106,7 @@ public:
     const uint32_t number = pools_[type].find(key);
     return number == UINT32_MAX ? nullptr : bytes_.data() + pools_[type].position(number);
   }
+  const uint8_t *begin() const noexcept { return bytes_.data(); }
   const uint8_t *end() const noexcept { return bytes_.data() + bytes_.size(); }
 
   /// The string that stands at `at`, keys followed. Made in `arena` where it is not UTF-8 in place.
@@ -122,8 +126,11 @@ private:
   Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict);
 
   void read_schema(bool is_whole);
+  Schema read_schema_at(uint64_t position);
+  std::vector<uint32_t> find_metadata() const;
   void scan(const Wanted &wanted, bool is_whole);
-  void read_checkpoint(Cursor cursor, std::span<const uint8_t> wanted_pools);
+  void read_checkpoint(Cursor cursor, const uint8_t *begin, std::span<const uint8_t> wanted_pools);
+  void check_room(uint64_t more_constants) const;
   uint32_t resume_after(uint32_t position);
   void walk_chain();
 
@@ -135,6 +142,8 @@ private:
   std::vector<Pool> pools_; ///< by type index
   PodVector<EventAt> events_;
   uint64_t event_count_ = 0;
+  uint64_t constant_count_ = 0;
+  uint64_t most_bytes_ = UINT64_MAX;
   std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
   bool walked_chain_ = false;
 };

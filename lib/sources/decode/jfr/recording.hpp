@@ -32,7 +32,8 @@ public:
   bool next(ChunkBytes &chunk);
 
 private:
-  size_t find_chunk(size_t from) const noexcept;
+  size_t find_chunk(size_t from, size_t until) const noexcept;
+  bool ends_well(size_t end) const noexcept;
 
   std::span<const uint8_t> bytes_;
   uint64_t offset_;
@@ -54,6 +55,7 @@ public:
 
 private:
   bool fill(size_t size);
+  bool fill_chunk(size_t size);
 
   PodVector<uint8_t> waiting_; ///< read, not yet given out
   InputStream &input_;

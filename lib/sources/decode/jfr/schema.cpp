@@ -19,8 +19,16 @@ namespace {
 constexpr size_t kMostSteps = 1024;
 constexpr uint32_t kMostAmount = 1 << 20;
 constexpr uint32_t kMostDepth = 16;
-/// Ids up to this are looked up in an array; user events count up from 1000, so files stay below.
-constexpr uint64_t kDenseIds = 1 << 16;
+
+// What a chunk's metadata may have in all, fifty times what the largest of real ones has: each
+// costs many times the bytes that it has in the input.
+constexpr uint64_t kMostBytes = 32 << 20;
+constexpr size_t kMostStrings = 1 << 20;
+constexpr size_t kMostTypes = 1 << 16;
+constexpr size_t kMostFields = 1 << 18;
+constexpr size_t kMostAnnotations = 1 << 19;
+constexpr size_t kMostStepsInAll = 1 << 20;
+constexpr size_t kMostNesting = 64; ///< of elements; five are used
 
 bool strip_prefix(std::string_view &text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
@@ -116,10 +124,11 @@ private:
     Element element;
     uint64_t children;
   };
+  /// Numbers are read when it is known that they are numbers: an annotation of somebody's own may
+  /// have a value that is called "id".
   struct Attributes {
-    uint64_t id = 0, type = 0;
-    bool has_id = false, has_type = false, in_pool = false, is_array = false, is_simple = false;
-    std::string_view name, super, value;
+    bool in_pool = false, is_array = false, is_simple = false;
+    std::string_view id, type, name, super, value;
   };
 
   uint64_t here() const { return offset_ + static_cast<uint64_t>(in_.at() - begin_); }
@@ -128,9 +137,12 @@ private:
   }
 
   void read_strings() {
+    if (in_.left() > kMostBytes) fail(fmt::format("{} bytes, too many to be true", in_.left()));
     const uint64_t count = in_.count();
     if (in_.failed() || count > in_.left())
-      fail(fmt::format("{} strings cannot be in {} bytes", count, in_.left()));
+      fail(
+          fmt::format("{} strings cannot be in {} bytes", static_cast<int64_t>(count), in_.left()));
+    check_most(count, kMostStrings, "strings");
     strings_.reserve(static_cast<size_t>(count));
     for (uint64_t i = 0; i < count; ++i) {
       const uint8_t *at = in_.at();
@@ -139,6 +151,10 @@ private:
       in_.seek(at);
       strings_.push_back(value.text);
     }
+  }
+
+  void check_most(size_t count, size_t most, std::string_view what) const {
+    if (count > most) fail(fmt::format("{} {}, too many to be true", count, what));
   }
 
   std::string_view string(uint64_t index) const {
@@ -150,8 +166,11 @@ private:
     uint64_t value = 0;
     int64_t negative = 0;
     const char *const end = text.data() + text.size();
-    if (std::from_chars(text.data(), end, value).ptr == end && !text.empty()) return value;
-    if (std::from_chars(text.data(), end, negative).ptr == end && !text.empty())
+    const auto is_whole = [end](const std::from_chars_result &read) {
+      return read.ptr == end && read.ec == std::errc{};
+    };
+    if (is_whole(std::from_chars(text.data(), end, value))) return value;
+    if (is_whole(std::from_chars(text.data(), end, negative)))
       return static_cast<uint64_t>(negative);
     fail(fmt::format("\"{}\" should be a number", text.substr(0, 40)));
   }
@@ -163,11 +182,9 @@ private:
       const std::string_view text = string(in_.count());
       if (in_.failed()) fail("an attribute is cut off");
       if (key == "id") {
-        found.id = decimal(text);
-        found.has_id = true;
+        found.id = text;
       } else if (key == "class") {
-        found.type = decimal(text);
-        found.has_type = true;
+        found.type = text;
       } else if (key == "name") {
         found.name = text;
       } else if (key == "superType") {
@@ -198,15 +215,16 @@ private:
       const Element element = take(name, parent, found);
       if (!open.empty()) --open.back().children;
       open.push_back({element, children});
+      check_most(open.size(), kMostNesting, "elements inside each other");
       while (!open.empty() && open.back().children == 0) open.pop_back();
     } while (!open.empty());
   }
 
   Element take(std::string_view name, Element parent, const Attributes &found) {
     if (name == "class") {
-      if (!found.has_id) fail("a class without an id");
+      check_most(raw_.size(), kMostTypes - 1, "types");
       RawType raw;
-      raw.type.id = found.id;
+      raw.type.id = decimal(found.id);
       raw.type.name = todays_name(found.name, schema_.names_);
       raw.type.super = todays_name(found.super, schema_.names_);
       raw.type.is_simple = found.is_simple;
@@ -214,44 +232,59 @@ private:
       return Element::kClass;
     }
     if (name == "field" && parent == Element::kClass) {
-      if (!found.has_type) fail("a field without a class");
+      check_most(++fields_, kMostFields, "fields");
       RawField raw;
       raw.field.name = found.name;
       raw.field.in_pool = found.in_pool;
       raw.field.is_array = found.is_array;
-      raw.type = found.type;
+      raw.type = decimal(found.type);
       raw_.back().fields.push_back(std::move(raw));
       return Element::kField;
     }
-    if (name == "annotation" && found.has_type && !raw_.empty()) {
+    if (name == "annotation" && !found.type.empty() && !raw_.empty()) {
+      check_most(++annotations_, kMostAnnotations, "annotations");
       if (parent == Element::kClass)
-        raw_.back().annotations.push_back({found.type, found.value});
+        raw_.back().annotations.push_back({decimal(found.type), found.value});
       else if (parent == Element::kField && !raw_.back().fields.empty())
-        raw_.back().fields.back().annotations.push_back({found.type, found.value});
+        raw_.back().fields.back().annotations.push_back({decimal(found.type), found.value});
       return Element::kAnnotation;
     }
     return Element::kOther;
   }
 
   void index_types() {
+    // Ids that are small for the number of types are looked up in an array. Those of real files
+    // are: writers count them up from one, user events from 1000.
+    const uint64_t dense_ids = 4096 + 8 * uint64_t{raw_.size()};
     for (RawType &raw : raw_) {
       const auto index = static_cast<TypeIndex>(schema_.types_.size());
       const uint64_t id = raw.type.id;
       bool fresh = true;
-      if (id < kDenseIds) {
+      if (id < dense_ids) {
         if (id >= schema_.dense_.size())
           schema_.dense_.resize(static_cast<size_t>(id) + 1, kNoType);
         fresh = schema_.dense_[static_cast<size_t>(id)] == kNoType;
         if (fresh) schema_.dense_[static_cast<size_t>(id)] = index;
       } else {
-        fresh = schema_.sparse_.emplace(id, index).second;
+        schema_.sparse_.push_back({id, index});
       }
-      if (!fresh)
-        findings_.warn(fmt::format("type {} ({}) is defined twice; the first is used", id,
-                                   raw.type.name.substr(0, 80)),
-                       offset_, "damaged_types");
+      if (!fresh) warn_twice(id, raw.type.name);
       schema_.types_.push_back(std::move(raw.type));
     }
+    auto &sparse = schema_.sparse_;
+    std::stable_sort(sparse.begin(), sparse.end(),
+                     [](const auto &a, const auto &b) { return a.id < b.id; });
+    const auto same = [&](const auto &a, const auto &b) {
+      if (a.id == b.id) warn_twice(b.id, schema_.types_[b.type].name);
+      return a.id == b.id;
+    };
+    sparse.erase(std::unique(sparse.begin(), sparse.end(), same), sparse.end());
+  }
+
+  void warn_twice(uint64_t id, std::string_view name) {
+    findings_.warn(
+        fmt::format("type {} ({}) is defined twice; the first is used", id, name.substr(0, 80)),
+        offset_, "damaged_types");
   }
 
   std::string_view name_of(uint64_t id) const {
@@ -264,6 +297,8 @@ private:
     for (size_t i = 0; i < raw_.size(); ++i) {
       Type &type = schema_.types_[i];
       if (raw_[i].fields.empty()) type.primitive = primitive_of(type.name);
+      if (schema_.string_type_ == kNoType && type.name == "java.lang.String")
+        schema_.string_type_ = static_cast<TypeIndex>(i);
       type.is_event = type.super == "jdk.jfr.Event";
       for (const RawAnnotation &annotation : raw_[i].annotations) {
         const std::string_view name = name_of(annotation.type);
@@ -392,7 +427,11 @@ private:
           add(type, step.kind, step.amount);
         }
       }
-      if (!type.is_readable) type.skips.clear();
+      if (!type.is_readable || steps_ + type.skips.size() > kMostStepsInAll) {
+        type.is_readable = false;
+        type.skips = {};
+      }
+      steps_ += type.skips.size();
       type.smallest = smallest(type);
       states_[index] = State::kDone;
       open.pop_back();
@@ -458,11 +497,20 @@ private:
   std::vector<std::string_view> strings_;
   std::vector<RawType> raw_;
   std::vector<State> states_;
+  size_t fields_ = 0;
+  size_t annotations_ = 0;
+  size_t steps_ = 0; ///< of all types so far
 };
 
 Schema::Schema(Cursor cursor, uint64_t offset, Findings &findings)
     : compressed_{cursor.compressed()} {
   SchemaBuilder{*this, cursor, offset, findings}.run();
+}
+
+TypeIndex Schema::find_sparse(uint64_t id) const noexcept {
+  const auto found = std::lower_bound(sparse_.begin(), sparse_.end(), id,
+                                      [](const IdOf &a, uint64_t b) { return a.id < b; });
+  return found == sparse_.end() || found->id != id ? kNoType : found->type;
 }
 
 TypeIndex Schema::find_name(std::string_view name) const noexcept {

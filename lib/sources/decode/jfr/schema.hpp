@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace profcore::jfr {
@@ -120,11 +119,12 @@ public:
   /// kNoType when the chunk defines no type with that id.
   TypeIndex find_id(uint64_t id) const noexcept {
     if (id < dense_.size()) return dense_[static_cast<size_t>(id)];
-    if (sparse_.empty()) return kNoType;
-    const auto found = sparse_.find(id);
-    return found == sparse_.end() ? kNoType : found->second;
+    return sparse_.empty() ? kNoType : find_sparse(id);
   }
+  /// Looks at every type: to be asked once per chunk, not per event.
   TypeIndex find_name(std::string_view name) const noexcept;
+  /// java.lang.String, or kNoType.
+  TypeIndex string_type() const noexcept { return string_type_; }
   bool compressed() const noexcept { return compressed_; }
 
   /// Past the value of type `index` at `at`; nullptr when it does not end before `end`.
@@ -134,12 +134,19 @@ public:
 
 private:
   friend class SchemaBuilder;
+  struct IdOf {
+    uint64_t id;
+    TypeIndex type;
+  };
+
+  TypeIndex find_sparse(uint64_t id) const noexcept;
 
   bool compressed_;
   Arena names_;
   std::vector<Type> types_;
   std::vector<TypeIndex> dense_; ///< by id, for ids that are small
-  std::unordered_map<uint64_t, TypeIndex> sparse_;
+  std::vector<IdOf> sparse_;     ///< the others, by id: searched, as the ids are the input's
+  TypeIndex string_type_ = kNoType;
 };
 
 /// Past an encoded string, or nullptr.

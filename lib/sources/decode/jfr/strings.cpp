@@ -96,12 +96,12 @@ const uint8_t *skip_string(const uint8_t *at, const uint8_t *end, bool compresse
   case kUtf8:
   case kLatin1: {
     const uint64_t bytes = cursor.count();
-    if (bytes > cursor.left()) return nullptr;
+    if (cursor.failed() || bytes > cursor.left()) return nullptr;
     return cursor.at() + bytes;
   }
   case kUtf16: {
     const uint64_t units = cursor.count();
-    if (units > cursor.left()) return nullptr;
+    if (cursor.failed() || units > cursor.left()) return nullptr;
     if (compressed) return skip_varints(cursor.at(), end, units);
     return units > cursor.left() / 2 ? nullptr : cursor.at() + 2 * units;
   }
