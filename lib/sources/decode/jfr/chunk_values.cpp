@@ -49,10 +49,21 @@ unsigned natural_bytes(Form form) noexcept {
 
 size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
                           std::span<FieldValue> values) const noexcept {
-  const std::vector<Field> &fields = (*schema_)[type].fields;
+  const Type &of = (*schema_)[type];
+  const std::vector<Field> &fields = of.fields;
   const size_t count = std::min(values.size(), fields.size());
   const bool compressed = header_.compressed();
   size_t read = 0;
+  for (const size_t numbers = std::min<size_t>(count, of.leading_numbers); read < numbers; ++read) {
+    uint64_t number = 0;
+    const uint8_t *const next = read_varint(at, end, number);
+    if (next == nullptr) break;
+    if (of.forms[read] == Form::kInt)
+      number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(number)));
+    values[read] = {at, number};
+    at = next;
+  }
+  if (read < of.leading_numbers && read < count) at = end; // it ended inside a number
   for (; read < count; ++read) {
     const Field &field = fields[read];
     const uint8_t *next = nullptr;

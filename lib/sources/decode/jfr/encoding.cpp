@@ -25,6 +25,14 @@ uint32_t continuation_bits(const uint8_t *at) noexcept {
 }
 #endif
 
+/// How many of 16 bits are set: without an instruction that not every x86-64 has.
+uint64_t count_bits(uint32_t bits) noexcept {
+  bits -= bits >> 1 & 0x5555;
+  bits = (bits & 0x3333) + (bits >> 2 & 0x3333);
+  bits = (bits + (bits >> 4)) & 0x0f0f;
+  return (bits + (bits >> 8)) & 0x1f;
+}
+
 /// Whether eight bits stand in a row: only then can a number be of nine bytes.
 bool has_run_of_eight(uint32_t bits) noexcept {
   bits &= bits >> 1;
@@ -40,7 +48,7 @@ const uint8_t *skip_varints(const uint8_t *at, const uint8_t *end, uint64_t coun
       const uint32_t goes_on = continuation_bits(at);
       if (!has_run_of_eight(goes_on)) [[likely]] {
         uint32_t stops = ~goes_on & 0xffff;
-        const auto whole = static_cast<uint64_t>(std::popcount(stops));
+        const auto whole = count_bits(stops);
         if (whole < count) {
           at += std::bit_width(stops);
           count -= whole;

@@ -58,6 +58,7 @@ struct EventMapper::ChunkState {
   std::unordered_map<int64_t, std::string> gc_names;      ///< by gcId
   std::vector<std::pair<uint64_t, ThreadState>> states{}; ///< of ExecutionSample
   std::vector<Label> more{};
+  int64_t time = 0; ///< of the event that was mapped last
 };
 
 EventMapper::EventMapper(Profile &profile, const DecodeOptions &options)
@@ -105,7 +106,7 @@ size_t EventMapper::column(Column column) {
 }
 
 void EventMapper::put(Column column, size_t row, int64_t value) {
-  if (column != Column::kNone) profile_.values(columns_[static_cast<size_t>(column)])[row] = value;
+  if (column != Column::kNone) values_[static_cast<size_t>(column)][row] = value;
 }
 
 EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
@@ -305,6 +306,9 @@ void EventMapper::add(const Chunk &chunk) {
     std::fill(values.begin(), values.end(), 0);
   }
   forget_older_levels(chunk, bounds, first);
+  for (size_t i = 0; i < kColumns; ++i)
+    values_[i] = columns_[i] == SIZE_MAX ? nullptr : profile_.values(columns_[i]).data();
+  int64_t *const times = profile_.add_timestamps().data();
 
   const Normalize normalize = pyroscope_                     ? Normalize::kPyroscope
                               : options_.jfr.normalize_names ? Normalize::kAll
@@ -318,7 +322,10 @@ void EventMapper::add(const Chunk &chunk) {
   for (const EventAt &event : chunk.events()) {
     const Bound &bound = bounds[event.type];
     if (bound.rule == nullptr) continue;
-    if (map(state, bound, event, row)) ++row;
+    if (map(state, bound, event, row)) {
+      end_ns_ = std::max(end_ns_, times[row] = state.time);
+      ++row;
+    }
     if ((row - first) % kBetweenReports == kBetweenReports - 1)
       options_.context.check_result(profile_.bytes());
   }
@@ -476,9 +483,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
   if (pyroscope_) parts.has_thread = parts.has_state = parts.has_class = false;
   profile_.sample_stacks()[row] = stack;
   profile_.sample_label_sets()[row] = state.labels.find(parts);
-  const int64_t time = number(bound.start);
-  profile_.add_timestamps()[row] = time;
-  end_ns_ = std::max(end_ns_, time);
+  state.time = number(bound.start);
   return true;
 }
 

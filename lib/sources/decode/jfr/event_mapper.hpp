@@ -66,6 +66,7 @@ private:
   Settings settings_;
   ContextLabels context_labels_;
   std::array<size_t, kColumns> columns_;
+  std::array<int64_t *, kColumns> values_{}; ///< of the chunk being mapped
   bool warned_period_ = false;
   int64_t start_ns_ = 0, end_ns_ = 0;
   struct Allocation {

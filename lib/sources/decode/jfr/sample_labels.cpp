@@ -3,17 +3,29 @@
 #include "base/hash.hpp"
 #include "sources/decode/jfr/stack_reader.hpp"
 
+#include <bit>
+
 namespace profcore::jfr {
 
-size_t SampleLabels::KeyHash::operator()(const Key &key) const noexcept {
-  uint64_t hash = hash_u64(key.thread, seed);
-  hash = hash_combine(hash, key.state, seed);
-  hash = hash_combine(hash, key.of_class, seed);
-  return static_cast<size_t>(hash_combine(hash, uint64_t{key.state_type} << 32 | key.has, seed));
+/// Where the key is, or the empty slot where it belongs.
+size_t SampleLabels::slot_of(const Key &key) const noexcept {
+  const uint64_t parts = key.thread + std::rotl(key.of_class, 24) + std::rotl(key.state, 48);
+  const size_t mask = slots_.size() - 1;
+  size_t at = hash_u64(parts, seed_) & mask;
+  while (slots_[at].set != 0 && slots_[at].key != key) at = (at + 1) & mask;
+  return at;
+}
+
+void SampleLabels::grow() {
+  PodVector<Slot> old = std::move(slots_);
+  slots_.assign_zeros(old.empty() ? 64 : old.size() * 2);
+  for (const Slot &slot : old)
+    if (slot.set != 0) slots_[slot_of(slot.key)] = slot;
 }
 
 SampleLabels::SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks)
-    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, sets_{64, KeyHash{random_hash_seed()}} {
+    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, seed_{random_hash_seed()} {
+  grow();
   const Schema &schema = chunk.schema();
   thread_type_ = schema.find_name("java.lang.Thread");
   const auto field = [&](std::string_view name) {
@@ -35,12 +47,12 @@ LabelSetId SampleLabels::find(const Parts &parts) {
       parts.thread, parts.state, parts.of_class,
       static_cast<uint32_t>(parts.has_thread | parts.has_state << 1 | parts.has_class << 2),
       parts.state_type};
-  if (has_last_ && key == last_key_) return last_;
-  const auto [at, is_new] = sets_.try_emplace(key, 0);
-  if (is_new) at->second = make(parts);
-  last_key_ = key;
-  has_last_ = true;
-  return last_ = at->second;
+  const size_t at = slot_of(key);
+  if (slots_[at].set != 0) return slots_[at].set - 1;
+  const LabelSetId made = make(parts);
+  slots_[at] = {key, made + 1, 0};
+  if (++used_ * 2 > slots_.size()) grow();
+  return made;
 }
 
 LabelSetId SampleLabels::make(const Parts &parts) {

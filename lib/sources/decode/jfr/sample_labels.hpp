@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace profcore::jfr {
@@ -38,10 +37,14 @@ private:
     uint32_t has, state_type;
     bool operator==(const Key &) const = default;
   };
-  struct KeyHash {
-    uint64_t seed;
-    size_t operator()(const Key &key) const noexcept;
+  struct Slot {
+    Key key;
+    uint32_t set; ///< + 1; 0 = empty
+    uint32_t unused;
   };
+
+  size_t slot_of(const Key &key) const noexcept;
+  void grow();
 
   LabelSetId make(const Parts &parts);
   void add_thread(uint64_t key);
@@ -54,10 +57,9 @@ private:
   uint32_t os_name_, os_id_, java_name_, java_id_;
   std::vector<FieldValue> values_;
   std::vector<Label> labels_; ///< scratch
-  std::unordered_map<Key, LabelSetId, KeyHash> sets_;
-  Key last_key_{};
-  LabelSetId last_ = 0;
-  bool has_last_ = false;
+  uint64_t seed_;
+  PodVector<Slot> slots_;
+  size_t used_ = 0;
 };
 
 } // namespace profcore::jfr

@@ -325,8 +325,18 @@ private:
       type.is_simple = type.is_simple && type.fields.size() == 1;
     }
     states_.resize(schema_.types_.size());
-    for (Type &type : schema_.types_)
-      for (Field &field : type.fields) field.form = form_of(field);
+    for (Type &type : schema_.types_) set_forms(type);
+  }
+
+  void set_forms(Type &type) const {
+    type.forms.reserve(type.fields.size());
+    for (Field &field : type.fields) {
+      field.form = form_of(field);
+      if (schema_.compressed_ && type.leading_numbers == type.forms.size() &&
+          field.form >= Form::kKey && field.form <= Form::kInt)
+        ++type.leading_numbers;
+      type.forms.push_back(field.form);
+    }
   }
 
   /// A class that stands for its only field is read as that field.
@@ -585,6 +595,10 @@ const uint8_t *Schema::skip_field(const Field &field, const uint8_t *at,
   if (field.in_pool && compressed_) return skip_varints(at, end, count);
   if (field.in_pool) return count > cursor.left() / 8 ? nullptr : at + 8 * count;
   if (field.type == kNoType || types_[field.type].smallest == 0) return nullptr;
+  const std::vector<Skip> &skips = types_[field.type].skips;
+  if (skips.size() == 1 && skips[0].kind == Skip::kVarints)
+    return count > cursor.left() / skips[0].amount ? nullptr
+                                                   : skip_varints(at, end, count * skips[0].amount);
   for (uint64_t i = 0; i < count && at != nullptr; ++i) at = skip(field.type, at, end);
   return at;
 }

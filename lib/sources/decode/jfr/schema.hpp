@@ -98,6 +98,9 @@ struct Type {
   bool is_simple = false;  ///< stands for its only field
   bool is_readable = true; ///< false: a value cannot even be stepped over (unknown types in it)
   std::vector<Field> fields;
+  std::vector<Form> forms; ///< of the fields, close together
+  /// How many fields at the front are one compressed number each, of 64 or 32 bits or a key.
+  uint32_t leading_numbers = 0;
   std::vector<Skip> skips;
   uint32_t smallest = 0; ///< bytes that a value takes at least
   uint32_t depth = 0;    ///< of arrays inside arrays

@@ -48,9 +48,12 @@ void Settings::read(const Chunk &chunk) {
   Arena arena;
   std::vector<FieldValue> values;
   bool asked_wall = false;
+  std::vector<uint8_t> is_setting(schema.types().size());
+  for (size_t i = 0; i < is_setting.size(); ++i)
+    is_setting[i] = is_setting_event(schema.types()[i].name);
   for (const EventAt &event : chunk.events()) {
+    if (is_setting[event.type] == 0) continue;
     const Type &type = schema[event.type];
-    if (!is_setting_event(type.name)) continue;
     const EventBody body = chunk.body(event);
     values.resize(type.fields.size());
     chunk.read_fields(event.type, body.at, body.end, values);

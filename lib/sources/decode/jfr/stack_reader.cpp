@@ -2,6 +2,8 @@
 
 #include "sources/decode/jfr/java_text.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <fmt/format.h>
 
 namespace profcore::jfr {
@@ -24,7 +26,10 @@ FrameKind kind_named(std::string_view name) noexcept {
 
 StackReader::StackReader(Profile &profile, const Chunk &chunk, const Context &context,
                          NameForm form)
-    : profile_{profile}, chunk_{chunk}, context_{context}, form_{form}, seed_{random_hash_seed()} {
+    : profile_{profile}, chunk_{chunk}, context_{context}, form_{form}, multiplier_{
+                                                                            random_hash_seed() |
+                                                                            1} {
+  grow_slots();
   bind();
 }
 
@@ -64,6 +69,8 @@ void StackReader::bind() {
       frame.is_readable && frame.skips.size() == 1 && frame.skips[0].kind == Skip::kVarints &&
       frame.skips[0].amount == frame.fields.size() && frame.fields.size() <= kMostFrameFields;
   shape_.fields = all_numbers ? static_cast<uint32_t>(frame.fields.size()) : 0;
+  is_usual_ = shape_.fields > 0 && truncated_field_ == 0 && frames_field_ == 1 &&
+              trace.forms[0] == Form::kBoolean && chunk_.header().compressed();
 }
 
 StackId StackReader::stack(uint64_t key) {
@@ -75,6 +82,14 @@ StackId StackReader::stack(uint64_t key) {
 }
 
 StackId StackReader::read_trace(const uint8_t *at) {
+  if (is_usual_) {
+    // One byte that tells whether it was cut, then the frames.
+    const uint8_t *const frames_at = at + 1;
+    Cursor cursor{frames_at, chunk_.end(), true};
+    const uint64_t count = cursor.count();
+    check_depth(count, frames_at);
+    return read_plain_trace(cursor.at(), count, *at != 0 && !form_.pyroscope);
+  }
   values_.resize(std::max(frames_field_, truncated_field_ == kAbsent ? 0 : truncated_field_) + 1);
   chunk_.read_fields(trace_type_, at, chunk_.end(), values_);
   const uint8_t *const frames_at = values_[frames_field_].at;
@@ -83,41 +98,93 @@ StackId StackReader::read_trace(const uint8_t *at) {
   Cursor cursor{frames_at, chunk_.end(), chunk_.header().compressed()};
   const uint64_t count = cursor.count();
   frames_.clear();
+  check_depth(count, frames_at);
+  if (shape_.fields > 0) return read_plain_trace(cursor.at(), count, truncated && !form_.pyroscope);
+  if (!read_odd_frames(cursor.at(), count)) return 0; // cannot be: the pool was stepped over
+  if (truncated && !form_.pyroscope) frames_.push_back(truncated_location());
+  return profile_.stacks.add_leaf_first(frames_.span());
+}
+
+void StackReader::check_depth(uint64_t count, const uint8_t *at) const {
   if (count > context_.limits.max_stack_depth)
     throw Error{Status::kLimit,
                 fmt::format("a stack of {} frames, more than the limit of {}", count,
                             context_.limits.max_stack_depth),
-                chunk_.offset_of(frames_at)};
-  const bool whole =
-      shape_.fields > 0 ? read_frames(cursor.at(), count) : read_odd_frames(cursor.at(), count);
-  if (!whole) return 0; // cannot be: the pool was stepped over
-  if (truncated && !form_.pyroscope) {
-    if (truncated_location_ == 0) {
-      Location cut;
-      cut.reason = UnnamedReason::kTruncated;
-      truncated_location_ = profile_.add_location(cut, {});
-    }
-    frames_.push_back(truncated_location_);
-  }
-  return profile_.stacks.add_leaf_first(frames_.span());
+                chunk_.offset_of(at)};
 }
 
-bool StackReader::read_frames(const uint8_t *at, uint64_t count) {
-  uint64_t numbers[kMostFrameFields] = {};
-  const uint32_t fields = shape_.fields;
-  const uint32_t method = shape_.method == kAbsent ? 0 : shape_.method;
+LocationId StackReader::truncated_location() {
+  if (truncated_ == 0) {
+    Location cut;
+    cut.reason = UnnamedReason::kTruncated;
+    truncated_ = profile_.add_location(cut, {});
+  }
+  return truncated_;
+}
+
+/// How many frames at the end of these bytes are those of the trace before. A byte below 0x80 ends
+/// a number wherever it stands, so after one that both have the numbers are the same too.
+size_t StackReader::shared_frames(const uint8_t *begin, const uint8_t *end) const noexcept {
+  const auto most = static_cast<size_t>(std::min(end - begin, last_end_ - last_begin_));
+  size_t same = 0;
+  while (same + 8 <= most) {
+    const uint64_t differ =
+        wire::load_little_endian(end - same - 8) ^ wire::load_little_endian(last_end_ - same - 8);
+    same += differ == 0 ? 8 : static_cast<size_t>(std::countl_zero(differ)) / 8;
+    if (differ != 0) break;
+  }
+  size_t frames = steps_.size();
+  while (frames > 0 && (steps_[frames - 1].from_end >= same ||
+                        end[-1 - static_cast<ptrdiff_t>(steps_[frames - 1].from_end)] >= 0x80))
+    --frames;
+  return frames;
+}
+
+StackId StackReader::read_plain_trace(const uint8_t *at, uint64_t count, bool truncated) {
+  const uint8_t *const end = skip_varints(at, chunk_.end(), count * shape_.fields);
+  if (end == nullptr) return 0; // cannot be: the pool was stepped over
+  const size_t shared = last_truncated_ == truncated ? shared_frames(at, end) : 0;
+  if (shared > count || !read_frames(at, count - shared)) return 0;
+  steps_.resize_uninitialized(shared);
+  StackId stack = shared > 0  ? steps_[shared - 1].stack
+                  : truncated ? profile_.stacks.child(0, truncated_location())
+                              : 0;
+  for (size_t i = frames_.size(); i-- > 0;) {
+    stack = profile_.stacks.child(stack, frames_[i]);
+    steps_.push_back({stack, static_cast<uint32_t>(end - at) - starts_[i]});
+  }
+  last_begin_ = at;
+  last_end_ = end;
+  last_truncated_ = truncated;
+  return stack;
+}
+
+/// `kFields` numbers per frame, 0 for as many as the shape says.
+template <uint32_t kFields>
+bool StackReader::read_number_frames(const uint8_t *at, uint64_t count) {
+  uint64_t numbers[kMostFrameFields + 1] = {}; // the last is 0: of fields that are not there
+  const uint32_t fields = kFields != 0 ? kFields : shape_.fields;
+  const auto place = [](uint32_t field) { return field == kAbsent ? kMostFrameFields : field; };
+  const uint32_t method = place(shape_.method);
+  const uint32_t line = place(shape_.line);
+  const uint32_t kind = place(shape_.kind);
+  const uint8_t *const begin = at;
   const uint8_t *const end = chunk_.end();
-  frames_.reserve_more(static_cast<size_t>(count) + 1);
-  for (uint64_t i = 0; i < count; ++i) {
+  frames_.resize_uninitialized(static_cast<size_t>(count));
+  starts_.resize_uninitialized(static_cast<size_t>(count));
+  for (size_t i = 0; i < frames_.size(); ++i) {
+    starts_[i] = static_cast<uint32_t>(at - begin);
     for (uint32_t f = 0; f < fields; ++f) {
       at = read_varint(at, end, numbers[f]);
       if (at == nullptr) return false;
     }
-    const int64_t line = shape_.line == kAbsent ? 0 : static_cast<int32_t>(numbers[shape_.line]);
-    frames_.push_back(
-        location(numbers[method], line, shape_.kind == kAbsent ? 0 : numbers[shape_.kind]));
+    frames_[i] = location(numbers[method], static_cast<int32_t>(numbers[line]), numbers[kind]);
   }
   return true;
+}
+
+bool StackReader::read_frames(const uint8_t *at, uint64_t count) {
+  return shape_.fields == 4 ? read_number_frames<4>(at, count) : read_number_frames<0>(at, count);
 }
 
 bool StackReader::read_odd_frames(const uint8_t *at, uint64_t count) {
@@ -138,26 +205,26 @@ bool StackReader::read_odd_frames(const uint8_t *at, uint64_t count) {
   return true;
 }
 
-LocationId StackReader::location(uint64_t method, int64_t line, uint64_t kind) {
-  // A frame whose numbers fit in 64 bits, which all do but those of methods with hashes as keys.
-  if (method >> 36 != 0 || line < 0 || line >> 20 != 0 || kind >> 8 != 0)
-    return make_location(method, line, kind);
-  if ((used_slots_ + 1) * 2 > slots_.size()) {
-    PodVector<Slot> old = std::move(slots_);
-    slots_.assign_zeros(old.empty() ? 1024 : old.size() * 2);
-    for (const Slot &slot : old)
-      if (slot.number != 0) {
-        size_t to = hash_u64(slot.key, seed_) & (slots_.size() - 1);
-        while (slots_[to].number != 0) to = (to + 1) & (slots_.size() - 1);
-        slots_[to] = slot;
-      }
+void StackReader::grow_slots() {
+  PodVector<Slot> old = std::move(slots_);
+  slots_.assign_zeros(old.empty() ? 1024 : old.size() * 2);
+  slot_shift_ = 64 - std::countr_zero(slots_.size());
+  for (const Slot &slot : old) {
+    if (slot.number == 0) continue;
+    size_t to = first_slot(slot.key);
+    while (slots_[to].number != 0) to = (to + 1) & (slots_.size() - 1);
+    slots_[to] = slot;
   }
-  const uint64_t key = method << 28 | static_cast<uint64_t>(line) << 8 | kind;
+}
+
+LocationId StackReader::find_location(uint64_t key) {
+  if ((used_slots_ + 1) * 2 > slots_.size()) grow_slots();
   const size_t mask = slots_.size() - 1;
-  size_t at = hash_u64(key, seed_) & mask;
+  size_t at = first_slot(key);
   for (; slots_[at].number != 0; at = (at + 1) & mask)
     if (slots_[at].key == key) return slots_[at].number - 1;
-  const LocationId made = make_location(method, line, kind);
+  const LocationId made =
+      make_location(key >> 28, static_cast<int64_t>(key >> 8 & 0xfffff), key & 0xff);
   slots_[at] = {key, made + 1, 0};
   ++used_slots_;
   return made;
@@ -230,8 +297,10 @@ std::string_view StackReader::class_name(uint64_t key) {
           ? chunk_.text_of(field.type, values[class_name_field_].number, arena_)
           : chunk_.string_at(values[class_name_field_].at, arena_);
   const std::string_view symbol = normalize_symbol(internal, form_.normalize, normalized_);
-  if (form_.pyroscope) class_text_.assign(symbol);
-  else append_class_name(symbol, class_text_);
+  if (form_.pyroscope)
+    class_text_.assign(symbol);
+  else
+    append_class_name(symbol, class_text_);
   return class_text_;
 }
 

@@ -25,8 +25,10 @@ struct NameForm {
 ///
 /// A trace's bytes are decoded straight from the pool: frames of four numbers (method, line, byte
 /// code index, kind) become locations by one look-up in a table keyed by those numbers, and names
-/// are put together when a method is met first. Byte code indices are not kept: frames that differ
-/// in nothing else are one location.
+/// are put together when a method is met first. Traces that follow each other mostly have the same
+/// callers, whose bytes are then the same up to the end: those frames are neither decoded nor
+/// looked up again. Byte code indices are not kept: frames that differ in nothing else are one
+/// location.
 class StackReader {
 public:
   StackReader(Profile &profile, const Chunk &chunk, const Context &context, NameForm form);
@@ -51,7 +53,26 @@ private:
   StackId read_trace(const uint8_t *at);
   bool read_frames(const uint8_t *at, uint64_t count);
   bool read_odd_frames(const uint8_t *at, uint64_t count);
-  LocationId location(uint64_t method, int64_t line, uint64_t kind);
+  StackId read_plain_trace(const uint8_t *at, uint64_t count, bool truncated);
+  size_t shared_frames(const uint8_t *begin, const uint8_t *end) const noexcept;
+  LocationId truncated_location();
+  void check_depth(uint64_t count, const uint8_t *at) const;
+  template <uint32_t kFields> bool read_number_frames(const uint8_t *at, uint64_t count);
+  LocationId location(uint64_t method, int64_t line, uint64_t kind) {
+    // A frame whose numbers fit in 64 bits, which all do but those of methods with hashes as keys.
+    if (method >> 36 != 0 || line < 0 || line >> 20 != 0 || kind >> 8 != 0) [[unlikely]]
+      return make_location(method, line, kind);
+    const uint64_t key = method << 28 | static_cast<uint64_t>(line) << 8 | kind;
+    const Slot &slot = slots_[first_slot(key)];
+    if (slot.key == key && slot.number != 0) [[likely]]
+      return slot.number - 1;
+    return find_location(key);
+  }
+  size_t first_slot(uint64_t key) const noexcept {
+    return static_cast<size_t>((key * multiplier_) >> slot_shift_);
+  }
+  LocationId find_location(uint64_t key);
+  void grow_slots();
   LocationId make_location(uint64_t method, int64_t line, uint64_t kind);
   FunctionId function(uint64_t method);
   FrameKind kind_of(uint64_t key);
@@ -66,7 +87,8 @@ private:
   const Chunk &chunk_;
   const Context &context_;
   NameForm form_;
-  uint64_t seed_;
+  uint64_t multiplier_; ///< odd, and not to be known by who makes keys
+  int slot_shift_ = 64;
   Arena arena_;
 
   TypeIndex trace_type_ = kNoType, method_type_ = kNoType, class_type_ = kNoType,
@@ -75,6 +97,7 @@ private:
   uint32_t method_class_ = UINT32_MAX, method_name_ = UINT32_MAX, method_descriptor_ = UINT32_MAX;
   uint32_t class_name_field_ = UINT32_MAX;
   FrameShape shape_;
+  bool is_usual_ = false; ///< traces are laid out as all known writers do
 
   PodVector<uint32_t> stacks_;    ///< by number in the StackTrace pool: stack + 1
   PodVector<uint32_t> functions_; ///< by number in the Method pool: function + 1
@@ -82,9 +105,19 @@ private:
   PodVector<Slot> slots_;         ///< frames by their numbers; open addressing
   size_t used_slots_ = 0;
   PodVector<LocationId> frames_; ///< scratch, leaf first
+  // The trace before: its bytes, and for each of its frames, root first, the stack that ends there
+  // and how many bytes before the end the frame begins.
+  struct Step {
+    StackId stack;
+    uint32_t from_end;
+  };
+  const uint8_t *last_begin_ = nullptr, *last_end_ = nullptr;
+  bool last_truncated_ = false;
+  PodVector<Step> steps_;
+  PodVector<uint32_t> starts_; ///< scratch: of `frames_`, from the first
   std::vector<FieldValue> values_;
   std::string text_, class_text_, normalized_;
-  LocationId truncated_location_ = 0;
+  LocationId truncated_ = 0;
 };
 
 } // namespace profcore::jfr
