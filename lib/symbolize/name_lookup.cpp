@@ -57,6 +57,25 @@ void NameLookup::name(const LookupItem &item, uint64_t symbol, std::string_view 
 }
 
 void NameLookup::kernel(Group group) {
+  std::vector<uint64_t> addresses;
+  addresses.reserve(group.size());
+  for (const LookupItem &item : group) addresses.push_back(item.address);
+  const auto functions = kernel_.functions_of(addresses);
+  if (!functions) return kernel_by_list(group);
+  last_symbol_ = kNone;
+  std::vector<LookupItem> rest;
+  size_t at = 0;
+  for (const LookupItem &item : group) {
+    while (at < functions->size() && (*functions)[at].end <= item.address) ++at;
+    if (at < functions->size() && (*functions)[at].begin <= item.address)
+      name(item, (*functions)[at].begin, (*functions)[at].name);
+    else
+      rest.push_back(item);
+  }
+  if (!rest.empty()) kernel_by_list(rest);
+}
+
+void NameLookup::kernel_by_list(Group group) {
   last_symbol_ = kNone;
   KernelSymbols::View view = kernel_.view();
   const auto in_core = [&view](uint64_t address) {
