@@ -204,6 +204,7 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.bpf_ns = now.bpf_nanoseconds;
     info.own_cpu_ns = now.own_cpu_nanoseconds;
     info.row_bytes = now.row_bytes;
+    info.map_bytes = now.map_bytes;
     info.rows = now.rows;
     info.files_without_rows = now.files_without_rows;
     info.processes = now.processes;

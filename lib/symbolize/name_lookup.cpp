@@ -208,9 +208,10 @@ std::shared_ptr<ModuleIndex> NameLookup::file(Group group, const MappedObject &o
     give_up(group, UnnamedReason::kModuleChanged);
     return module.index;
   }
+  const size_t before = module.is_new ? 0 : module.index->bytes();
   object(group, object_at, *module.index, &module.bytes, nullptr);
   // What was fetched counts, even when this call goes on for long.
-  cache_.trim(kernel_.bytes());
+  if (module.index->bytes() != before) cache_.trim(kernel_.bytes());
   return module.index;
 }
 
