@@ -43,15 +43,6 @@ struct task_struct {
   char comm[16];
 } __attribute__((preserve_access_index));
 
-/* A field that a task leads to: `recent` kernels know what the pointer is and let it be followed
- * (bpf_get_current_task_btf), others copy each step. Not recent, the first form is not compiled. */
-#define CORE_ARROW1(a) ->a
-#define CORE_ARROW2(a, b) ->a->b
-#define CORE_ARROW_OF(_1, _2, NAME, ...) NAME
-#define CORE_FOLLOW(recent, from, ...)                                                             \
-  ((recent) ? (from)CORE_ARROW_OF(__VA_ARGS__, CORE_ARROW2, CORE_ARROW1)(__VA_ARGS__)              \
-            : BPF_CORE_READ(from, __VA_ARGS__))
-
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs___kernel {
   unsigned long cs;

@@ -145,12 +145,12 @@ static __always_inline __u32 send_stack(struct sampler_stack *stack) {
 /* A stack travels with the first sample of its key in a window. */
 static __always_inline void count_sample(void *counts, const struct sampler_key *key,
                                          struct task_struct *task, struct sampler_stack *stack,
-                                         __u64 nanoseconds, const int recent) {
+                                         __u64 nanoseconds) {
   struct sampler_count *known = bpf_map_lookup_elem(counts, key);
   if (!known) {
     struct sampler_count fresh = {.samples = 1, .nanoseconds = nanoseconds};
     bpf_get_current_comm(fresh.comm, sizeof fresh.comm);
-    struct task_struct *leader = CORE_FOLLOW(recent, task, group_leader);
+    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
     bpf_core_read_str(fresh.process_comm, sizeof fresh.process_comm, &leader->comm);
     fresh.is_sent = send_stack(stack);
     if (bpf_map_update_elem(counts, key, &fresh, BPF_NOEXIST) == 0) return;
@@ -165,7 +165,9 @@ static __always_inline void count_sample(void *counts, const struct sampler_key 
   if (!known->is_sent) known->is_sent = send_stack(stack);
 }
 
-/* `recent`: as from Linux 5.17 on, when bpf_loop came. */
+/* `recent`: as from Linux 5.17 on, when bpf_loop came. Tasks are read by copies there, too: for
+ * every pointer that is followed out of a trusted one the verifier compares the names of all the
+ * kernel's types, 15 ms in all. */
 static __always_inline int sample(struct bpf_perf_event_data *ctx, const int recent) {
   const __u64 nanoseconds = time_of_tick();
   __u64 id = bpf_get_current_pid_tgid();
@@ -198,14 +200,13 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, const int rec
   stack->kernel_frames = 0;
   stack->user_frames = 0;
   working->hash = 0;
-  if (key.tgid)
-    key.started = SAMPLER_STARTED(CORE_FOLLOW(recent, task, group_leader, start_boottime));
+  if (key.tgid) key.started = SAMPLER_STARTED(BPF_CORE_READ(task, group_leader, start_boottime));
 
   __u32 user_frames = 0;
   /* Kernel threads have no user stack, tasks that exit none any more; of those outside the
    * namespace nothing is known. */
-  if (user_stacks && key.tgid && !(CORE_FOLLOW(recent, task, flags) & PF_KTHREAD) &&
-      CORE_FOLLOW(recent, task, mm))
+  if (user_stacks && key.tgid && !(BPF_CORE_READ(task, flags) & PF_KTHREAD) &&
+      BPF_CORE_READ(task, mm))
     user_frames = unwind_user(ctx, task, &key, working, recent);
   /* In the middle of execve the registers are still the old program's, its memory has gone. */
   if (stack->stop == UNWIND_UNREADABLE && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve)) {
@@ -230,9 +231,9 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, const int rec
   key.stack = stack->hash = working->hash;
 
   if (at_window & 1)
-    count_sample(&counts_odd, &key, task, stack, nanoseconds, recent);
+    count_sample(&counts_odd, &key, task, stack, nanoseconds);
   else
-    count_sample(&counts_even, &key, task, stack, nanoseconds, recent);
+    count_sample(&counts_even, &key, task, stack, nanoseconds);
   add(SAMPLER_UNWIND_NANOSECONDS, bpf_ktime_get_ns() - began);
   return 0;
 }

@@ -182,16 +182,15 @@ static __always_inline int is_same_start(__u32 a, __u32 b) {
 
 /* The id under which the task's process is known. One that was just forked still is what its parent
  * is: it has the same memory layout, stack and all, until it runs another program. */
-static __always_inline __u32 known_as(struct task_struct *task, const struct sampler_key *key,
-                                      const int recent) {
+static __always_inline __u32 known_as(struct task_struct *task, const struct sampler_key *key) {
   const struct sampler_process *process = bpf_map_lookup_elem(&processes, &key->tgid);
   if (process && is_same_start(process->started, key->started)) return key->tgid;
-  struct task_struct *parent = CORE_FOLLOW(recent, task, group_leader, real_parent);
-  if (CORE_FOLLOW(recent, parent, mm, start_stack) != CORE_FOLLOW(recent, task, mm, start_stack) ||
-      CORE_FOLLOW(recent, parent, mm, start_code) != CORE_FOLLOW(recent, task, mm, start_code))
+  struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
+  if (BPF_CORE_READ(parent, mm, start_stack) != BPF_CORE_READ(task, mm, start_stack) ||
+      BPF_CORE_READ(parent, mm, start_code) != BPF_CORE_READ(task, mm, start_code))
     return 0;
-  return pid_namespace ? id_in_namespace(CORE_FOLLOW(recent, parent, group_leader))
-                       : CORE_FOLLOW(recent, parent, tgid);
+  return pid_namespace ? id_in_namespace(BPF_CORE_READ(parent, group_leader))
+                       : BPF_CORE_READ(parent, tgid);
 }
 
 /* Where the kernel left the user's registers, or a null pointer. */
@@ -253,7 +252,7 @@ static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct
     working->stack.stop = UNWIND_OTHER;
     return 0;
   }
-  const __u32 tgid = known_as(task, key, recent);
+  const __u32 tgid = known_as(task, key);
   const __u32 zero = 0;
   struct sampler_process *process = bpf_map_lookup_elem(&processes, &tgid);
   if (!process) {

@@ -161,6 +161,7 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
       "own CPU time     {:.3f} ms\n"
       "frequency        {} Hz, lowered {} times\n"
       "unwind rows      {} in {} files' tables, {:.1f} MB; {} files without, {} made room\n"
+      "map memory       {:.1f} MB of BPF maps, rows too\n"
       "processes        {}, files {}\n",
       name_of(sampler.backend()), sampler.backend_reason(), sampler.event(), stats.taken,
       stats.delivered, stats.lost_counts + stats.lost_stacks, stats.lost_counts, stats.lost_stacks,
@@ -170,7 +171,8 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
                       : 0,
       static_cast<double>(stats.own_cpu_ns) / 1e6, stats.frequency, stats.times_lowered, stats.rows,
       stats.modules - stats.files_without_rows, static_cast<double>(stats.row_bytes) / 1e6,
-      stats.files_without_rows, stats.evicted_files, stats.processes, stats.modules);
+      stats.files_without_rows, stats.evicted_files, static_cast<double>(stats.map_bytes) / 1e6,
+      stats.processes, stats.modules);
   for (size_t i = 0; i < kStops.size(); ++i)
     if (stats.stops[i] != 0) fmt::print(stderr, "  {:<28} {}\n", kStops[i], stats.stops[i]);
   if (stats.java_processes != 0)

@@ -110,8 +110,9 @@ typedef struct profcore_sampler_stats {
   uint64_t java_maps_read;
   uint64_t java_maps_failed; /**< see profcore_sampler_get_java_reason */
   uint64_t evicted_files;    /**< files whose unwind rows made room for those of others */
-  uint64_t rescans; /**< processes read from /proc again, after news that were lost or late */
-  uint64_t reserved[8];
+  uint64_t rescans;   /**< processes read from /proc again, after news that were lost or late */
+  uint64_t map_bytes; /**< kernel memory of the sampler's BPF maps: tables, rings, unwind rows */
+  uint64_t reserved[7];
 } profcore_sampler_stats;
 
 #define PROFCORE_STOP_NONE 0          /**< no user stack */

@@ -4,6 +4,7 @@
 #include "capi/java_names.hpp"
 #include "sources/sampler/check.hpp"
 #include "sources/sampler/clock.hpp"
+#include "sources/sampler/kernel_names.hpp"
 #include "symbolize/symbolizer.hpp"
 
 #include <algorithm>
@@ -24,14 +25,23 @@ struct profcore_sampler {
   profcore_sampler_backend back_end = PROFCORE_SAMPLER_BACKEND_AUTO;
   std::string reason;
   bool names = true;
-  Symbolizer symbolizer;
+  sampler::KernelNames kernel_names;
+  Symbolizer symbolizer;           ///< asks `kernel_names`
   std::unique_ptr<JavaNames> java; ///< null: JVMs are left alone
 
   explicit profcore_sampler(uint64_t name_budget) : symbolizer{options_of(name_budget)} {}
 
 private:
-  static SymbolizerOptions options_of(uint64_t name_budget) {
+  SymbolizerOptions options_of(uint64_t name_budget) {
     SymbolizerOptions options;
+    options.kernel_namer = [this](std::span<const uint64_t> addresses,
+                                  std::vector<KernelFunction> &found) {
+      std::vector<sampler::KernelFunction> told;
+      if (!kernel_names.ask(addresses, told)) return false;
+      for (sampler::KernelFunction &function : told)
+        found.push_back({function.begin, function.end, std::move(function.name), function.is_core});
+      return true;
+    };
     if (name_budget != 0) options.max_bytes = name_budget;
     return options;
   }
@@ -194,6 +204,7 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
     info.bpf_ns = now.bpf_nanoseconds;
     info.own_cpu_ns = now.own_cpu_nanoseconds;
     info.row_bytes = now.row_bytes;
+    info.map_bytes = now.map_bytes;
     info.rows = now.rows;
     info.files_without_rows = now.files_without_rows;
     info.processes = now.processes;

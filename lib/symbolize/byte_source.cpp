@@ -129,6 +129,10 @@ size_t NameSource::fetch(uint64_t offset, char *to, size_t size) const noexcept 
   return got < 0 ? 0 : static_cast<size_t>(got);
 }
 
+void NameSource::let_go() const noexcept {
+  if (mapping_ != nullptr) ::madvise(mapping_, mapping_size_, MADV_DONTNEED);
+}
+
 bool NameSource::read(uint64_t offset, std::string &name) const {
   name.clear();
   if (offset >= size_) return false;

@@ -58,9 +58,10 @@ private:
 };
 
 /// NUL-terminated names in a part of a file. The part is mapped, so that it costs address space and
-/// page cache instead of memory, and no descriptor; names are fetched through the kernel
-/// (process_vm_readv of our own mapping), which answers EFAULT where a plain read would raise
-/// SIGBUS. Where that call is forbidden, the part is copied once.
+/// page cache instead of memory, and no descriptor (`let_go` after reading: what was touched counts
+/// as ours until then, and of a compiler's libraries that is a hundred megabytes); names are
+/// fetched through the kernel (process_vm_readv of our own mapping), which answers EFAULT where a
+/// plain read would raise SIGBUS. Where that call is forbidden, the part is copied once.
 class NameSource {
 public:
   NameSource() = default;
@@ -76,13 +77,17 @@ public:
   /// The name at `offset`, cut to `kLongest` bytes; false when it cannot be read.
   bool read(uint64_t offset, std::string &name) const;
   uint64_t size() const noexcept { return size_; }
-  /// Bytes of memory held (mapped ones are the page cache's).
-  size_t bytes() const noexcept { return copy_.capacity(); }
+  /// Pages of the mapping that were read are the page cache's alone again.
+  void let_go() const noexcept;
+  /// Bytes of memory held. Mapped ones are the page cache's, but a mapping is something, too.
+  size_t bytes() const noexcept { return copy_.capacity() + (mapping_ != nullptr ? kMapping : 0); }
 
   /// Longer than any name seen (MSVC cuts at 4096; Rust and C++ reach some tens of KB).
   static constexpr size_t kLongest = size_t{64} << 10;
 
 private:
+  static constexpr size_t kMapping = 4096; ///< about: the kernel's record of it and page tables
+
   void reset() noexcept;
   size_t fetch(uint64_t offset, char *to, size_t size) const noexcept;
 

@@ -55,6 +55,10 @@ public:
   size_t size() const noexcept { return table_.size(); }
   bool empty() const noexcept { return table_.size() == 0; }
   bool damaged() const noexcept { return damaged_; }
+  /// After names were read.
+  void let_go() const noexcept {
+    for (const NameSource &names : names_) names.let_go();
+  }
   size_t bytes() const noexcept { return table_.bytes() + names_[0].bytes() + names_[1].bytes(); }
   const RangeTable &table() const noexcept { return table_; }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 
 namespace profcore {
 namespace {
@@ -19,24 +20,17 @@ constexpr size_t kLongestLine = 4096;
 constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 constexpr auto kBetweenReloads = std::chrono::seconds{10};
 constexpr size_t kOwnMapping = size_t{2} << 20;
-constexpr uint16_t kMark = 1 << 8; ///< set by the linker: it ends others and names nothing
+constexpr uint16_t kMark = 2; ///< set by the linker: it ends others and names nothing
+constexpr uint16_t kFunction = 1;
+constexpr uint16_t kAlias = 0; ///< of the position independent name before it
+constexpr std::string_view kPositionIndependent = "__pi_";
+/// Asking for so many costs about a third of what the list does, memory too.
+constexpr size_t kMostAsked = 16384;
 
 bool is_linker_mark(std::string_view name) noexcept {
   return name == "_text" || name == "_stext" || name == "_etext" || name == "_sinittext" ||
          name == "_einittext" || name == "_end" || name.ends_with("text_start") ||
          name.ends_with("text_end");
-}
-
-uint16_t rank_of(std::string_view name, char type) noexcept {
-  if (is_linker_mark(name)) return kMark;
-  unsigned rank = 0;
-  if (name.starts_with("__pi_")) rank += 128;
-  if (type == 'W' || type == 'w')
-    rank += 64;
-  else if (type == 't')
-    rank += 32;
-  const size_t underscores = std::min(name.find_first_not_of('_'), name.size());
-  return static_cast<uint16_t>(rank + std::min<size_t>(underscores, 31));
 }
 
 bool parse_hex(std::string_view text, uint64_t &value) noexcept {
@@ -169,11 +163,12 @@ uint16_t KallsymsParser::group_of(std::string_view module) {
 void KallsymsParser::add(Part &part, uint64_t address, uint16_t group, std::string_view name,
                          char type) {
   const bool is_text = type == 't' || type == 'T' || type == 'w' || type == 'W';
-  const uint16_t rank = is_text && !name.empty() ? rank_of(name, type) : kMark;
+  uint16_t rank = is_text && !name.empty() && !is_linker_mark(name) ? kFunction : kMark;
   PodVector<char> &names = part.names;
   if (!part.symbols.empty()) {
     Symbol &last = part.symbols.back();
     if (last.address == address && last.group == group) {
+      if (rank == kFunction && name == part.alias) rank = kAlias;
       if (rank >= last.rank) return;
       // The loser's name was the last one added.
       if (last.name != kNoName) names.resize_uninitialized(last.name);
@@ -183,6 +178,9 @@ void KallsymsParser::add(Part &part, uint64_t address, uint16_t group, std::stri
       return; // an end behind an end (only the kernel's own are sorted)
     }
   }
+  part.alias.clear();
+  if (rank == kFunction && name.starts_with(kPositionIndependent))
+    part.alias = name.substr(kPositionIndependent.size());
   Symbol symbol{address, kNoName, group, rank};
   if (rank != kMark) {
     if (names.size() + name.size() >= kNoName - 1)
@@ -209,7 +207,7 @@ void KallsymsParser::build(Part &part, const std::vector<KernelModule> &modules)
   PodVector<Symbol> symbols = std::move(part.symbols);
   const auto before = [](const Symbol &a, const Symbol &b) {
     if (a.address != b.address) return a.address < b.address;
-    return a.rank != b.rank ? a.rank > b.rank : a.name < b.name; // names stand in file order
+    return a.rank != b.rank ? a.rank > b.rank : a.name > b.name; // names stand in file order
   };
   if (!std::is_sorted(symbols.begin(), symbols.end(), before))
     std::sort(symbols.begin(), symbols.end(), before);
@@ -270,6 +268,39 @@ std::string KernelSymbols::read_modules() const {
   return text;
 }
 
+std::optional<std::vector<KernelFunction>>
+KernelSymbols::functions_of(std::span<const uint64_t> addresses) {
+  if (!namer_) return std::nullopt;
+  const std::lock_guard lock{mutex_};
+  if (view_.state == State::kLoaded) return std::nullopt;
+  std::vector<KernelFunction> functions;
+  std::vector<uint64_t> unknown;
+  for (const uint64_t address : addresses) {
+    if (!functions.empty() && address < functions.back().end) continue;
+    const auto after = core_functions_.upper_bound(address);
+    if (after != core_functions_.begin() && address < std::prev(after)->second.end)
+      functions.push_back(std::prev(after)->second);
+    else
+      unknown.push_back(address);
+  }
+  if (unknown.empty()) return functions;
+  std::vector<KernelFunction> told;
+  if (unknown.size() + core_functions_.size() > kMostAsked || !namer_(unknown, told)) {
+    core_functions_.clear();
+    return std::nullopt;
+  }
+  std::erase_if(told, [](const KernelFunction &function) {
+    return function.name.empty() || is_linker_mark(function.name);
+  });
+  for (KernelFunction &function : told) {
+    if (function.is_core) core_functions_.insert_or_assign(function.begin, function);
+    functions.push_back(std::move(function));
+  }
+  std::sort(functions.begin(), functions.end(),
+            [](const KernelFunction &a, const KernelFunction &b) { return a.begin < b.begin; });
+  return functions;
+}
+
 KernelSymbols::View KernelSymbols::view() {
   const std::lock_guard lock{mutex_};
   if (view_.state == State::kNotLoaded) load(true);
@@ -317,16 +348,20 @@ void KernelSymbols::load(bool with_core) {
   if (with_core) view_.core = std::make_shared<KernelTable>(parser.take_core());
   view_.modules = std::make_shared<KernelTable>(parser.take_modules());
   view_.state = view_.core->size() + view_.modules->size() > 0 ? State::kLoaded : State::kMissing;
+  core_functions_.clear();
 }
 
 void KernelSymbols::clear() {
   const std::lock_guard lock{mutex_};
   view_ = {};
+  core_functions_.clear();
 }
 
 size_t KernelSymbols::bytes() const {
   const std::lock_guard lock{mutex_};
-  return (view_.core ? view_.core->bytes() : 0) + (view_.modules ? view_.modules->bytes() : 0);
+  constexpr size_t kAboutOne = 128; // with its name and its place in the map
+  return (view_.core ? view_.core->bytes() : 0) + (view_.modules ? view_.modules->bytes() : 0) +
+         core_functions_.size() * kAboutOne;
 }
 
 } // namespace profcore

@@ -6,21 +6,28 @@
 // latest where its text does: linker marks (_etext, ...) end the kernel's own, /proc/modules says
 // where a module ends, and what is known of neither ends with its page. So an address in a hole has
 // no name. Names of functions only are kept (8 bytes less for every datum), in one block; where
-// several names share an address, the one perf would take: not a linker mark or a position
-// independent alias, not weak, global, fewest leading underscores, then the first.
+// several names share an address, the one that the kernel itself would print: the first in its
+// list, which it sorts for that. But not a linker mark, and `__pi_memcpy` gives way to `memcpy`.
 //
 // Formatting the list costs the kernel some 50 ms whatever part is wanted, so it is read again only
 // when /proc/modules changed, or for an address outside of everything known (a new BPF program),
 // and then not more often than every ten seconds. The kernel's own symbols never change and are
 // kept.
+//
+// Where somebody can ask the kernel for single addresses (`KernelNamer`), the list is read only
+// when it is cheaper, or for an address that got no answer.
 
 #include "base/context.hpp"
 #include "symbolize/range_table.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +97,7 @@ private:
   struct Part {
     PodVector<Symbol> symbols;
     PodVector<char> names;
+    std::string alias; ///< of a position independent name, the first at the last address
     KernelTable made;
   };
 
@@ -108,6 +116,19 @@ private:
   bool saw_address_ = false;
 };
 
+/// A function of the running kernel.
+struct KernelFunction {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  std::string name;
+  bool is_core = false; ///< the kernel's own: it stays as it is
+};
+
+/// Adds the functions that cover sorted addresses, as far as they can be told; false when this
+/// kernel tells nothing, or not this user. One call at a time.
+using KernelNamer =
+    std::function<bool(std::span<const uint64_t> addresses, std::vector<KernelFunction> &found)>;
+
 /// The running kernel's symbols, shared by all threads.
 class KernelSymbols {
 public:
@@ -119,8 +140,12 @@ public:
     std::shared_ptr<const KernelTable> modules;
   };
 
-  explicit KernelSymbols(std::string proc_root = "/proc") : proc_root_{std::move(proc_root)} {}
+  explicit KernelSymbols(std::string proc_root = "/proc", KernelNamer namer = {})
+      : proc_root_{std::move(proc_root)}, namer_{std::move(namer)} {}
 
+  /// The functions of some sorted addresses, sorted, without the list; what it does not name may be
+  /// in the list. nullopt: the list was read already, or has to be.
+  std::optional<std::vector<KernelFunction>> functions_of(std::span<const uint64_t> addresses);
   /// What is known, loaded when nothing is yet.
   View view();
   /// Looks whether modules changed, and reads again if so. `missed`: an address was in none.
@@ -136,8 +161,10 @@ private:
   std::string read_modules() const;
 
   std::string proc_root_;
+  KernelNamer namer_;
   mutable std::mutex mutex_;
   View view_;
+  std::map<uint64_t, KernelFunction> core_functions_; ///< by their begin, while there is no list
   uint64_t modules_hash_ = 0;
   Clock::time_point loaded_at_{};
 };

@@ -73,7 +73,7 @@ ModuleCache::Opened ModuleCache::module_of(int fd) {
     if (!slot->index) {
       slot->index = build(key, fd);
       slot->is_built.store(true, std::memory_order_release);
-      return {slot->index, bytes};
+      return {slot->index, bytes, true};
     }
   }
   const std::lock_guard lock{mutex_};
@@ -129,6 +129,8 @@ size_t ModuleCache::bytes_of(const Slot &slot) const {
 }
 
 void ModuleCache::trim(uint64_t other_bytes) {
+  // Given back after the lock: unmapping and freeing megabytes takes its time.
+  std::vector<std::shared_ptr<void>> dropped;
   const std::lock_guard lock{mutex_};
   struct Candidate {
     uint64_t last_use;
@@ -160,9 +162,9 @@ void ModuleCache::trim(uint64_t other_bytes) {
     total -= candidate.bytes;
     ++stats_.modules_evicted;
     if (candidate.file != nullptr)
-      files_.erase(*candidate.file);
+      dropped.push_back(std::move(files_.extract(*candidate.file).mapped()));
     else
-      perf_maps_.erase(*candidate.process);
+      dropped.push_back(std::move(perf_maps_.extract(*candidate.process).mapped()));
   }
   std::erase_if(builds_, [](const auto &entry) { return entry.second.expired(); });
   stats_.bytes = total;

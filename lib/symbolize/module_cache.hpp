@@ -32,7 +32,7 @@ struct PerfMapSlot {
 };
 
 /// What the symbolizer keeps between calls. Its lock is held to find and to put, never while a file
-/// is read: a module has a lock of its own for being built once.
+/// is read (a module has a lock of its own for being built once), nor for what is given back.
 class ModuleCache {
 public:
   explicit ModuleCache(const SymbolizerOptions &options) : options_{options} {}
@@ -41,6 +41,7 @@ public:
   struct Opened {
     std::shared_ptr<ModuleIndex> index;
     ByteSource bytes;
+    bool is_new = false;
   };
 
   /// Throws nothing for what the file is; the module's `problem` says.

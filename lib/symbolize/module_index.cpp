@@ -35,6 +35,10 @@ std::shared_ptr<ModuleIndex> ModuleIndex::build(const ByteSource &bytes, const B
     module->problem_ = error.status() == Status::kLimit ? UnnamedReason::kOverBudget
                                                         : UnnamedReason::kModuleDamaged;
   }
+  module->symbols_.let_go();
+  module->table_bytes_ += module->segments_.capacity() * sizeof(ElfSegment) +
+                          module->build_id_.capacity() + module->symbols_.bytes() +
+                          (module->lines_ ? module->lines_->bytes() : 0);
   if (module->bytes() > bounds.max_bytes) {
     auto refused = std::make_shared<ModuleIndex>(UnnamedReason::kOverBudget);
     refused->build_id_ = std::move(module->build_id_);
@@ -53,6 +57,7 @@ const FunctionBounds *ModuleIndex::function_bounds(const ByteSource *bytes) {
       } catch (const Error &) {
         // None, then: addresses keep the reason that they have.
       }
+      table_bytes_ += bounds_.bytes();
       has_bounds_.store(true, std::memory_order_release);
     }
   }
@@ -91,6 +96,7 @@ std::optional<SymbolName> ModuleIndex::Names::of(uint32_t symbol, bool demangled
   if (is_new && at.symbols_.name(symbol, at.raw_)) {
     cached.name.raw = at.texts_.copy(at.raw_);
     cached.name.shown = cached.name.raw;
+    has_read_ = true;
   }
   if (cached.name.raw.empty()) return std::nullopt;
   if (demangled && !cached.is_demangled) {
@@ -109,12 +115,12 @@ std::optional<SymbolName> ModuleIndex::Names::of(uint32_t symbol, bool demangled
   return demangled ? cached.name : SymbolName{cached.name.raw, cached.name.raw};
 }
 
-size_t ModuleIndex::bytes() const {
-  const std::lock_guard lock{mutex_};
-  return sizeof *this + segments_.capacity() * sizeof(ElfSegment) + build_id_.capacity() +
-         symbols_.bytes() + (has_bounds_.load(std::memory_order_acquire) ? bounds_.bytes() : 0) +
-         (lines_ ? lines_->bytes() : 0) + cache_index_.bytes() + cache_.bytes() + texts_.bytes() +
-         raw_.capacity() + shown_.capacity();
+ModuleIndex::Names::~Names() {
+  ModuleIndex &at = module_;
+  if (has_read_) at.symbols_.let_go();
+  at.name_bytes_.store(at.cache_index_.bytes() + at.cache_.bytes() + at.texts_.bytes() +
+                           at.raw_.capacity() + at.shown_.capacity(),
+                       std::memory_order_relaxed);
 }
 
 } // namespace profcore

@@ -66,15 +66,23 @@ public:
   class Names {
   public:
     explicit Names(ModuleIndex &module) : module_{module}, lock_{module.mutex_} {}
+    Names(const Names &) = delete;
+    Names &operator=(const Names &) = delete;
+    ~Names();
     /// nullopt when the file's names cannot be read any more.
     std::optional<SymbolName> of(uint32_t symbol, bool demangled);
 
   private:
     ModuleIndex &module_;
     std::unique_lock<std::mutex> lock_;
+    bool has_read_ = false;
   };
 
-  size_t bytes() const;
+  /// Waits for nobody, also while names are fetched from a slow file.
+  size_t bytes() const noexcept {
+    return table_bytes_.load(std::memory_order_relaxed) +
+           name_bytes_.load(std::memory_order_relaxed);
+  }
 
 private:
   struct Cached {
@@ -91,12 +99,14 @@ private:
   std::vector<ElfSegment> segments_;
   ElfSymbols symbols_;
   std::unique_ptr<LineSource> lines_;
+  std::atomic<size_t> table_bytes_{sizeof(ModuleIndex)};
+  std::atomic<size_t> name_bytes_{0};
 
   std::mutex building_bounds_;
   std::atomic<bool> has_bounds_{false};
   FunctionBounds bounds_; ///< made under `building_bounds_`, never changed after
 
-  mutable std::mutex mutex_; ///< guards what follows
+  std::mutex mutex_; ///< guards what follows
   InternIndex cache_index_;
   PodVector<Cached> cache_;
   Arena texts_;

@@ -57,6 +57,25 @@ void NameLookup::name(const LookupItem &item, uint64_t symbol, std::string_view 
 }
 
 void NameLookup::kernel(Group group) {
+  std::vector<uint64_t> addresses;
+  addresses.reserve(group.size());
+  for (const LookupItem &item : group) addresses.push_back(item.address);
+  const auto functions = kernel_.functions_of(addresses);
+  if (!functions) return kernel_by_list(group);
+  last_symbol_ = kNone;
+  std::vector<LookupItem> rest;
+  size_t at = 0;
+  for (const LookupItem &item : group) {
+    while (at < functions->size() && (*functions)[at].end <= item.address) ++at;
+    if (at < functions->size() && (*functions)[at].begin <= item.address)
+      name(item, (*functions)[at].begin, (*functions)[at].name);
+    else
+      rest.push_back(item);
+  }
+  if (!rest.empty()) kernel_by_list(rest);
+}
+
+void NameLookup::kernel_by_list(Group group) {
   last_symbol_ = kNone;
   KernelSymbols::View view = kernel_.view();
   const auto in_core = [&view](uint64_t address) {
@@ -189,9 +208,10 @@ std::shared_ptr<ModuleIndex> NameLookup::file(Group group, const MappedObject &o
     give_up(group, UnnamedReason::kModuleChanged);
     return module.index;
   }
+  const size_t before = module.is_new ? 0 : module.index->bytes();
   object(group, object_at, *module.index, &module.bytes, nullptr);
   // What was fetched counts, even when this call goes on for long.
-  cache_.trim(kernel_.bytes());
+  if (module.index->bytes() != before) cache_.trim(kernel_.bytes());
   return module.index;
 }
 

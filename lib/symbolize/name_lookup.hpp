@@ -76,6 +76,7 @@ private:
   void named(const LookupItem &item);
   void name(const LookupItem &item, uint64_t symbol, std::string_view raw);
   void jit_name(const LookupItem &item, uint64_t symbol, std::string_view raw);
+  void kernel_by_list(Group group);
   bool kernel_name(const KernelSymbols::View &view, const LookupItem &item);
   void object(Group group, const MappedObject &object, ModuleIndex &index, const ByteSource *bytes,
               std::vector<LookupItem> *deferred);

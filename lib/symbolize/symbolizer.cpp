@@ -146,7 +146,7 @@ void look_up_module(NameLookup &lookup, NameLookup::Group group, const Profile &
 } // namespace
 
 Symbolizer::Symbolizer(SymbolizerOptions options)
-    : options_{std::move(options)}, kernel_{options_.proc_root},
+    : options_{std::move(options)}, kernel_{options_.proc_root, options_.kernel_namer},
       cache_{std::make_unique<ModuleCache>(options_)}, processes_{std::make_unique<ProcessCache>(
                                                            options_.max_bytes / 8)} {}
 

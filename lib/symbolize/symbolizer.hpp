@@ -49,6 +49,7 @@ struct SymbolizerOptions {
   std::string proc_root = "/proc";
   std::string host_tmp = "/tmp";
   std::string debug_folder = "/usr/lib/debug"; ///< debug files by build id; empty: none
+  KernelNamer kernel_namer;                    ///< or none: by /proc/kallsyms alone
   LineSourceFactory *line_sources = nullptr;   ///< borrowed for the symbolizer's life
 };
 

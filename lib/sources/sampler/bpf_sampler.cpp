@@ -680,6 +680,9 @@ Stats BpfSampler::stats() const {
   stats_.frequency = rate_.frequency();
   stats_.times_lowered = rate_.times_lowered();
   stats_.row_bytes = rows_->bytes();
+  stats_.map_bytes = rows_->bytes();
+  const bpf_map *map = nullptr;
+  bpf_object__for_each_map(map, skeleton_->obj) stats_.map_bytes += memory_of_map(bpf_map__fd(map));
   stats_.rows = rows_->rows_used();
   stats_.processes = const_cast<ProcessTable &>(processes_).all().size();
   stats_.modules = files_.known();

@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <string_view>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace profcore::sampler {
 namespace {
@@ -58,6 +62,20 @@ void BpfProcesses::remove(int32_t pid) {
   const auto key = static_cast<uint32_t>(pid);
   bpf_map_delete_elem(small_, &key);
   if (are_large_.erase(pid) != 0) bpf_map_delete_elem(large_, &key);
+}
+
+uint64_t memory_of_map(int map) {
+  const Descriptor info{
+      open(fmt::format("/proc/self/fdinfo/{}", map).c_str(), O_RDONLY | O_CLOEXEC)};
+  char text[1024];
+  const ssize_t size = info.is_open() ? read(info.get(), text, sizeof text) : -1;
+  if (size <= 0) return 0;
+  constexpr std::string_view kKey = "\nmemlock:\t";
+  const std::string_view all{text, static_cast<size_t>(size)};
+  const size_t at = all.find(kKey);
+  uint64_t bytes = 0;
+  if (at != std::string_view::npos) std::from_chars(text + at + kKey.size(), text + size, bytes);
+  return bytes;
 }
 
 BpfRowMemory::~BpfRowMemory() {

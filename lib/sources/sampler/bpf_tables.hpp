@@ -35,6 +35,9 @@ private:
   uint64_t cut_ = 0;
 };
 
+/// Kernel memory of a map, as the kernel tells it; 0 where it cannot be read.
+uint64_t memory_of_map(int map);
+
 /// Chunks of rows as array maps that are mapped here, so that they are filled by copying.
 class BpfRowMemory final : public RowMemory {
 public:

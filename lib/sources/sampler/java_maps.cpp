@@ -20,6 +20,7 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <utility>
 
 namespace profcore::sampler {
 namespace {
@@ -182,8 +183,10 @@ void JavaMaps::set_timer(int64_t now) {
     else if (jvm.is_wanted && !jvm.is_settled && !jvm.request && running_ < options_.at_once)
       next = std::min(next, jvm.not_before);
   }
+  const bool was_armed = std::exchange(is_armed_, next != INT64_MAX);
+  if (!was_armed && !is_armed_) return;
   itimerspec when{};
-  if (next != INT64_MAX) {
+  if (is_armed_) {
     next = std::max<int64_t>(next, std::max<int64_t>(now, 1));
     when.it_value.tv_sec = next / kSecond;
     when.it_value.tv_nsec = next % kSecond;

@@ -94,6 +94,7 @@ private:
   JavaMapOptions options_;
   Descriptor epoll_;
   Descriptor timer_;
+  bool is_armed_ = false; ///< the timer; it may have gone off
   std::map<int32_t, Jvm> jvms_;
   size_t running_ = 0;
   JavaMapStats stats_;

@@ -55,6 +55,7 @@ struct Stats {
   uint64_t bpf_nanoseconds = 0;
   uint64_t own_cpu_nanoseconds = 0; ///< of the calls of this sampler
   uint64_t row_bytes = 0;           ///< kernel memory of unwind rows
+  uint64_t map_bytes = 0;           ///< kernel memory of all BPF maps, rows too
   uint64_t rows = 0;
   uint64_t files_without_rows = 0; ///< over the budget, or without call frame information
   uint64_t evicted_files = 0;      ///< files whose rows made room for those of others
@@ -68,7 +69,7 @@ struct Stats {
 
 /// How the names of a drained profile's modules are found: see symbolize/symbolizer.hpp.
 struct ModuleOrigin {
-  int fd = -1; ///< the sampler's
+  int fd = -1;     ///< the sampler's
   int32_t pid = 0; ///< of modules that stand for one process's JIT code
   int32_t namespace_pid = 0;
   uint64_t start_time = 0;

@@ -167,6 +167,8 @@ void sample_windows(profcore_sampler_backend backend) {
   CHECK(stats.frequency > 0);
   CHECK(stats.frequency <= 997);
   CHECK(stats.outside == 0);
+  const bool has_maps = profcore_sampler_get_backend(sampler) == PROFCORE_SAMPLER_BACKEND_BPF;
+  CHECK((stats.map_bytes > stats.row_bytes + 500000) == has_maps);
   CHECK(stats.java_maps_requested == 0);
   CHECK(std::string{profcore_sampler_get_java_reason(sampler)}.empty());
   CHECK(stats.complete + 3 >= stats.taken - stats.without_user);

@@ -16,6 +16,11 @@ constexpr std::string_view kText = "0000000000000000 A fixed_percpu_data\n"
                                    "ffffffff81000040 T second\n"
                                    "ffffffff81000040 T __pi_second\n"
                                    "ffffffff81000080 t third\n"
+                                   "ffffffff810000c0 T __pi_copy\n"
+                                   "ffffffff810000c0 T other_copy\n"
+                                   "ffffffff810000c0 W copy\n"
+                                   "ffffffff810000e0 T __pi_lonely\n"
+                                   "ffffffff810000e0 T lonely_too\n"
                                    "ffffffff81000100 T _etext\n"
                                    "ffffffff81000200 D some_data\n"
                                    "ffffffff81000300 d other_data\n"
@@ -49,10 +54,12 @@ struct Parsed {
 };
 
 void check_names(const Parsed &parsed) {
-  CHECK(parsed.at(0xffffffff81000000) == "first");
-  CHECK(parsed.at(0xffffffff8100003f) == "first");
+  CHECK(parsed.at(0xffffffff81000000) == "__local_start"); // the first that is no mark
+  CHECK(parsed.at(0xffffffff8100003f) == "__local_start");
   CHECK(parsed.at(0xffffffff81000040) == "second");
-  CHECK(parsed.at(0xffffffff810000ff) == "third");
+  CHECK(parsed.at(0xffffffff810000bf) == "third");
+  CHECK(parsed.at(0xffffffff810000c0) == "copy");
+  CHECK(parsed.at(0xffffffff810000ff) == "__pi_lonely");
   CHECK(parsed.at(0xffffffff81000100) == "-");
   CHECK(parsed.at(0xffffffff81000210) == "-");
   CHECK(parsed.at(0) == "-");
@@ -130,6 +137,63 @@ TEST_CASE("no kallsyms, or a hidden one") {
   CHECK(KernelSymbols{folder.path()}.view().state == KernelSymbols::State::kMissing);
   folder.write("kallsyms", "0000000000000000 T _stext\n");
   CHECK(KernelSymbols{folder.path()}.view().state == KernelSymbols::State::kRestricted);
+}
+
+TEST_CASE("the kernel is asked for functions, and its own are kept") {
+  const test::TemporaryFolder folder;
+  folder.write("kallsyms", kText);
+  std::vector<uint64_t> asked;
+  bool tells = true;
+  KernelSymbols kernel{
+      folder.path(), [&](std::span<const uint64_t> addresses, std::vector<KernelFunction> &found) {
+        if (!tells) return false;
+        asked.insert(asked.end(), addresses.begin(), addresses.end());
+        for (const uint64_t address : addresses) {
+          if (address == 0x1001) found.push_back({0x1000, 0x1100, "core", true});
+          if (address == 0x2001) found.push_back({0x2000, 0x2100, "_stext", true});
+          if (address == 0x3001) found.push_back({0x3000, 0x3100, "bpf_prog", false});
+        }
+        return true;
+      }};
+  const std::vector<uint64_t> addresses{0x1001, 0x2001, 0x3001, 0x4001};
+  const auto first = kernel.functions_of(addresses);
+  REQUIRE(first.has_value());
+  REQUIRE(first->size() == 2); // a linker's mark is no name
+  CHECK((*first)[0].name == "core");
+  CHECK((*first)[1].name == "bpf_prog");
+  CHECK(asked == addresses);
+  CHECK(kernel.bytes() > 0);
+
+  asked.clear();
+  const std::vector<uint64_t> again{0x10fe, 0x10ff, 0x1100, 0x3001};
+  const auto second = kernel.functions_of(again);
+  REQUIRE(second.has_value());
+  REQUIRE(second->size() == 2);
+  CHECK((*second)[0].begin == 0x1000);
+  CHECK(asked == std::vector<uint64_t>{0x1100, 0x3001}); // BPF programs come and go
+
+  tells = false;
+  CHECK_FALSE(kernel.functions_of(addresses).has_value());
+  CHECK(kernel.bytes() == 0);
+  tells = true;
+  CHECK(kernel.functions_of(addresses).has_value());
+  CHECK(kernel.view().state == KernelSymbols::State::kLoaded);
+  CHECK_FALSE(kernel.functions_of(addresses).has_value()); // the list is there now
+}
+
+TEST_CASE("for very many addresses the list is cheaper") {
+  size_t asked = 0;
+  KernelSymbols kernel{"/nowhere",
+                       [&](std::span<const uint64_t> addresses, std::vector<KernelFunction> &) {
+                         asked += addresses.size();
+                         return true;
+                       }};
+  std::vector<uint64_t> addresses(20000);
+  for (size_t i = 0; i < addresses.size(); ++i) addresses[i] = 0x1000 + 16 * i;
+  CHECK_FALSE(kernel.functions_of(addresses).has_value());
+  CHECK(asked == 0);
+  CHECK(kernel.functions_of(std::span{addresses}.first(1000))->empty());
+  CHECK(asked == 1000);
 }
 
 TEST_CASE("this kernel's symbols are found at their own addresses") {

@@ -3,10 +3,13 @@
 #include "symbolize/symbolizer.hpp"
 #include "temporary_folder.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fstream>
 #include <map>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -221,6 +224,33 @@ TEST_CASE("the budget holds by forgetting what was not used for longest") {
   CHECK(recording.reason(location) == UnnamedReason::kOverBudget);
 }
 
+TEST_CASE("names stay mapped, and no page of them ours") {
+  const TemporaryFolder folder;
+  ElfBuilder builder;
+  for (uint64_t s = 0; s < 1000; ++s)
+    builder.symtab.push_back(
+        {std::string(1000, 'x') + std::to_string(s), 0x401000 + s, 1}); // a megabyte of names
+  folder.write("large", bytes_of(builder));
+  Recording recording;
+  const ModuleId module = recording.file(folder.file("large"));
+  std::vector<LocationId> locations;
+  for (uint64_t s = 0; s < 1000; ++s) locations.push_back(recording.at(module, 0x11000 + s));
+  Symbolizer symbolizer;
+  symbolizer.symbolize(recording.profile, recording.provider, {});
+  CHECK(recording.name(locations[999]).ends_with("999"));
+  std::ifstream maps{"/proc/self/smaps"};
+  bool is_ours = false;
+  size_t found = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(folder.file("large"))) is_ours = true;
+    if (!is_ours || !line.starts_with("Rss:")) continue;
+    CHECK(std::strtoull(line.c_str() + 4, nullptr, 10) == 0);
+    is_ours = false;
+    ++found;
+  }
+  CHECK(found == 1);
+}
+
 TEST_CASE("kernel frames, and a kernel that hides its addresses") {
   const TemporaryFolder folder;
   folder.write("kallsyms", "ffffffff81000000 T start_here\nffffffff81000100 T next\n"
@@ -244,6 +274,35 @@ TEST_CASE("kernel frames, and a kernel that hides its addresses") {
   Symbolizer fresh{options};
   fresh.symbolize(hidden.profile, hidden.provider, {});
   CHECK(hidden.reason(location) == UnnamedReason::kKernelHidden);
+}
+
+TEST_CASE("kernel frames whose functions are told, and the list for the rest") {
+  const TemporaryFolder folder;
+  folder.write("kallsyms", "ffffffff81000000 T in_list\nffffffff81000100 T next\n"
+                           "ffffffff81000200 T _etext\n");
+  SymbolizerOptions options;
+  options.proc_root = folder.path();
+  options.kernel_namer = [](std::span<const uint64_t> addresses,
+                            std::vector<KernelFunction> &found) {
+    if (std::find(addresses.begin(), addresses.end(), 0xffffffff81000110) != addresses.end())
+      found.push_back({0xffffffff81000100, 0xffffffff81000200, "told", true});
+    return true;
+  };
+  Symbolizer symbolizer{options};
+  Recording recording;
+  const LocationId told = recording.at(0, 0xffffffff81000110, FrameKind::kKernel);
+  const LocationId again = recording.at(0, 0xffffffff81000120, FrameKind::kKernel);
+  symbolizer.symbolize(recording.profile, recording.provider, {});
+  CHECK(recording.name(told) == "told");
+  CHECK(recording.name(again) == "told");
+  Recording other;
+  const LocationId listed = other.at(0, 0xffffffff81000010, FrameKind::kKernel);
+  const LocationId known = other.at(0, 0xffffffff81000130, FrameKind::kKernel);
+  const LocationId nowhere = other.at(0, 0xffffffff81000200, FrameKind::kKernel);
+  symbolizer.symbolize(other.profile, other.provider, {});
+  CHECK(other.name(listed) == "in_list");
+  CHECK(other.name(known) == "told");
+  CHECK(other.reason(nowhere) == UnnamedReason::kNotCovered);
 }
 
 TEST_CASE("code made at run time is named by the process's map, also after its end") {
