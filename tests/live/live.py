@@ -466,6 +466,47 @@ def go(live):
     whole(stats, 0.99)
 
 
+def rust(live):
+    """Optimized Rust, with both manglings of names, with and without debug information."""
+    compiler = needs("rustc")
+    stable = {**os.environ, "RUSTC_BOOTSTRAP": "1"}  # newer compilers want it for the mangling that was the default
+    for mangling, symbol in (("legacy", b"_ZN4rust4work5heavy17h"), ("v0", b"_4rust4work5heavy\0")):
+        for debug in (0, 2):
+            program = live.folder / "rust"
+            subprocess.run([compiler, "-O", "-Z", "unstable-options", "-C", f"symbol-mangling-version={mangling}", "-C",
+                            f"debuginfo={debug}", "-o", program, PROGRAMS / "rust.rs"], check=True, env=stable)
+            expect(symbol in program.read_bytes(), f"not mangled as {mangling}")
+            check_rust(live, program, f"{mangling}, debuginfo={debug}")
+
+
+def check_rust(live, program, how):
+    stats, stacks = live.record("--per-thread", "-F", 997, command=[program, 0.6])
+    whole(stats, 0.995)  # a tick in the first millisecond may come before the program's mappings are known
+    expect(stats["lost"] == 0, "samples were lost")
+    cut = live.stacks(live.folder / "out.pb.gz", "--focus", "^rust::", "--tagfocus", "incomplete")
+    expect(not cut, f"{how}: stacks of the work are cut: {cut}")
+    work = {s: v for s, v in stacks.items() if "rust::work::" in s}
+    expect(sum(work.values()) > 0.9 * sum(stacks.values()), f"{how}: no names: {sorted(stacks)[:3]}")
+    level = re.compile(r"<rust::Generic<[^;]+> as rust::Step>::level")
+    for stack in work:
+        frames = stack.split(";")
+        expect(sum(bool(level.fullmatch(f)) for f in frames) == 9, f"{how}: not nine levels: {stack}")
+        expect("rust::sorted" in frames, f"{how}: who called level? {stack}")
+        expect(not [f for f in frames if re.search(r"_R|_ZN|17h[0-9a-f]{16}|\.llvm\.|0x[0-9a-f]+|fn_", f)],
+               f"{how}: a frame has no name: {stack}")
+
+    def share(*names):
+        return sum(v for s, v in work.items() if all(n in s.split(";") for n in names)) / sum(work.values())
+
+    heavy = share("rust::work::heavy")
+    print(f"{how}: heavy {heavy:.3f}, first thread {share('rust::main'):.3f}, {stats['taken']} samples")
+    expect(abs(heavy - 0.75) < 0.04, f"{how}: heavy has {heavy:.3f} of the work")
+    expect(abs(share("rust::main") - 0.5) < 0.1, f"{how}: the first thread has {share('rust::main'):.3f} of the work")
+    for thread in ("rust", "other"):
+        own = live.stacks(live.folder / "out.pb.gz", "--focus", "^rust::work::", "--tagfocus", f"thread=^{thread}$")
+        expect(own, f"{how}: nothing of the thread {thread}")
+
+
 def java(live, *flags):
     java_program, javac = needs("java"), needs("javac")
     subprocess.run([javac, "-d", live.folder, PROGRAMS / "Spin.java"], check=True)
@@ -711,7 +752,7 @@ CASES = {f.__name__: f for f in (
     shares, cpu_budget, in_signal, in_kernel, as_old, whole_host, name_rule, name_of_program, cgroup, pid_namespace, many, lost_news,
     nothing_left,
     deepflow, total,
-    go, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,
+    go, rust, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,
     java_default_flags, node, python, python_perf, names)}
 
 
