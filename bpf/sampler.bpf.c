@@ -3,9 +3,10 @@
 //
 // A stack travels to user space once per window, when its hash is new; after that a sample costs
 // two look-ups and an addition, and no data. There are two sets of tables: while one fills, user
-// space drains the other, and `window` says which is which. Frames inside known mappings are
-// written as {module, offset in the file}, so that a stack stays what it was when the process has
-// gone or has run another program.
+// space drains the other, and `window` says which is which; before it drains, it waits for those
+// programs that found the old one (RunningPrograms). Frames inside known mappings are written as
+// {module, offset in the file}, so that a stack stays what it was when the process has gone or has
+// run another program.
 
 #include "sampler.h"
 
@@ -167,6 +168,8 @@ static __always_inline void count_sample(void *counts, const struct sampler_key 
 
 /* `recent`: as from Linux 5.17 on, when bpf_loop came. */
 static __always_inline int sample(struct bpf_perf_event_data *ctx, const int recent) {
+  /* First of all: what is counted as taken is in the window that it found, or in one before. */
+  const __u32 at_window = window;
   const __u64 nanoseconds = time_of_tick();
   __u64 id = bpf_get_current_pid_tgid();
   struct sampler_key key = {.tgid = id >> 32, .tid = (__u32)id, .cpu = ~0U};
@@ -191,7 +194,6 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, const int rec
   if (!working) return 0;
   struct sampler_stack *stack = &working->stack;
   __u64 began = bpf_ktime_get_ns();
-  __u32 at_window = window;
   stack->tgid = key.tgid;
   stack->window = at_window;
   stack->stop = 0;

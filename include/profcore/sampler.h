@@ -153,7 +153,9 @@ PROFCORE_API profcore_status profcore_sampler_process(profcore_sampler *sampler,
 /** What was sampled since the start or the last drain, as a profile with the columns samples/count
  * and cpu/nanoseconds, the labels `process`, `pid`, `container` (the id, where there is one), those
  * asked for, and `incomplete` with the reason where a stack is not whole; every frame is named as
- * far as that is possible. To be called at least every half minute. On success *out is the
+ * far as that is possible. Every sample that the stats counted as taken before is in this profile
+ * or an earlier one, or lost and counted. By BPF it waits until no program in the kernel writes to
+ * the window any more, 10 to 20 ms. To be called at least every half minute. On success *out is the
  * caller's. Errors: NO_MEMORY, IO. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_drain(profcore_sampler *sampler,
                                                     profcore_profile **out, profcore_error **err);

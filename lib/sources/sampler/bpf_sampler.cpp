@@ -149,6 +149,7 @@ private:
   std::unique_ptr<RowPool> rows_;
   std::unique_ptr<FileSlots> slots_;
   std::unique_ptr<BpfProcesses> known_;
+  std::unique_ptr<RunningPrograms> running_;
   std::unordered_map<int32_t, Why> targets_;
   std::deque<int32_t> to_rescan_;
   std::unordered_set<int32_t> waits_for_rescan_;
@@ -288,6 +289,7 @@ void BpfSampler::load() {
                                        [this] { return processes_.mapped_modules(false); });
   known_ = std::make_unique<BpfProcesses>(bpf_map__fd(skeleton_->maps.processes),
                                           bpf_map__fd(skeleton_->maps.large_processes));
+  running_ = std::make_unique<RunningPrograms>();
   ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.stacks), take_stack, this, nullptr));
   if (!ring_) fail(errno, "the ring of stacks cannot be opened");
 }
@@ -636,9 +638,7 @@ Window BpfSampler::drain() {
   age_files(); // before the window, which hands out descriptors of files
   const uint32_t drained = window_;
   skeleton_->bss->window = ++window_;
-  // Samples that began in the old window end within microseconds.
-  const timespec grace{0, 200000};
-  nanosleep(&grace, nullptr);
+  if (!running_->wait_for_end()) fail(errno, "the end of a window cannot be waited for");
   keep_up();
   prepare_modules(INT64_MAX);
   const int64_t end = now(CLOCK_REALTIME);
