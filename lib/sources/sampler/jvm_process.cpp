@@ -183,7 +183,7 @@ std::string_view problem_text(JavaProblem problem) noexcept {
   case JavaProblem::kNotPermitted:
     return "only its own user and root may attach";
   case JavaProblem::kWrongPeer:
-    return "the attach socket in its /tmp belongs to somebody else";
+    return "another process listens on the attach socket in its /tmp";
   case JavaProblem::kBadMap:
     return "a link or somebody else's file is where its perf map would be";
   case JavaProblem::kStarting:
@@ -192,6 +192,10 @@ std::string_view problem_text(JavaProblem problem) noexcept {
     return "it is stopped";
   case JavaProblem::kNoHandler:
     return "it does not listen to SIGQUIT (-Xrs)";
+  case JavaProblem::kStaleSocket:
+    return "a file that is not its own is in the place of its attach socket, left by an earlier "
+           "process of that id or by a container that shares its /tmp; root or its owner can "
+           "remove it";
   case JavaProblem::kNoSocket:
     return "it did not open an attach socket in time";
   case JavaProblem::kNoAnswer:
