@@ -675,16 +675,19 @@ def python(live):
     whole(stats, 0.99)
 
 
-def python_perf(live):
-    """CPython's perf trampolines, which keep no frame pointer: whole stacks, the Python functions named."""
+def python_with_trampolines():
     versions = sorted(Path.home().glob(".pyenv/versions/*/bin/python3"))
     for interpreter in [*versions, *filter(None, map(shutil.which, ("python3.13", "python3.12", "python3")))]:
         probe = subprocess.run([interpreter, "-X", "perf", "-c", "import sys; print(sys.is_stack_trampoline_active())"],
                                capture_output=True, text=True)
         if probe.stdout.strip() == "True":
-            break
-    else:
-        raise Skip("no Python 3.12 or newer with trampolines here")
+            return interpreter
+    raise Skip("no Python 3.12 or newer with trampolines here")
+
+
+def python_perf(live, *words, least=0.95):
+    """CPython's perf trampolines, which keep no frame pointer: whole stacks, the Python functions named."""
+    interpreter = python_with_trampolines()
     script = live.folder / "work.py"
     script.write_text("import os, time\n"
                       "def leaf(n):\n    s = 0\n    for i in range(n): s += i % 7\n    return s\n"
@@ -693,8 +696,8 @@ def python_perf(live):
                       "def parent():\n    child = os.fork()\n    top()\n"
                       "    if child: os.wait()\n    else: os._exit(0)\n"
                       "parent()\n")
-    stats, stacks = live.record("-F", 299, command=[interpreter, "-X", "perf", script])
-    whole(stats, 0.95)
+    stats, stacks = live.record(*words, "-F", 299, command=[interpreter, "-X", "perf", script])
+    whole(stats, least)
     total = sum(stacks.values())
     # The child's outer frames are of memory that its parent made, and named.
     named = sum(v for s, v in stacks.items() if f"py::parent:{script};" in s and f"py::top:{script};" in s and

@@ -15,7 +15,7 @@
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
 #include "sources/sampler/clock.hpp"
-#include "sources/sampler/jvm_process.hpp"
+#include "sources/sampler/java_finder.hpp"
 #include "sources/sampler/kernel_features.hpp"
 #include "sources/sampler/pid_namespace.hpp"
 #include "sources/sampler/quiet_libbpf.hpp"
@@ -79,7 +79,6 @@ constexpr int64_t kRecordsDelay = 1000000;
 /// Between two looks where nothing is told: on a quiet host new stacks lie in their ring, which
 /// wakes nobody before it is a quarter full, and JVMs are asked only when theirs have been seen.
 constexpr int64_t kHeartbeat = 200'000'000;
-constexpr uint64_t kSecondLook = 500'000'000; ///< at a JVM that has not started
 constexpr size_t kRescansAtOnce = 32;
 constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
 
@@ -97,7 +96,7 @@ public:
   void stop() override;
   Stats stats() const override;
   void charge(uint64_t nanoseconds) override { stats_.own_cpu_nanoseconds += nanoseconds; }
-  std::vector<JavaCode> take_java() override;
+  std::vector<JavaCode> take_java() override { return java_.take(); }
 
 private:
   void fit_to_kernel();
@@ -123,7 +122,6 @@ private:
   void watch_cost();
   uint64_t read_counter(uint32_t counter) const;
   void age_files();
-  void find_java();
   void read_counts(uint32_t window, WindowBuilder &builder);
   std::vector<uint64_t> read_counters() const;
   static int take_stack(void *self, void *data, size_t size);
@@ -155,10 +153,7 @@ private:
   std::unordered_set<int32_t> waits_for_rescan_;
   uint64_t last_gone_ = since_boot();
   StackStore stacks_[2];
-  using CodeByProcess = std::unordered_map<int32_t, std::vector<uint64_t>>;
-  CodeByProcess code_of_no_file_; ///< since it was looked through
-  CodeByProcess java_;            ///< of JVMs, since take_java
-  std::vector<uint64_t> found_;
+  JavaFinder java_;
   uint32_t window_ = 0;
   int cpus_ = 0;
   int64_t window_start_ = 0; ///< since 1970
@@ -168,7 +163,7 @@ private:
 
 BpfSampler::BpfSampler(const Options &options)
     : options_{options}, selects_{!options.pids.empty() || !options.name_pattern.empty()},
-      rate_{options.frequency, options.cpu_budget} {
+      java_{options.java}, rate_{options.frequency, options.cpu_budget} {
   CpuClock clock{stats_.own_cpu_nanoseconds};
   if (options.frequency < 1 || options.frequency > 1000)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
@@ -347,16 +342,7 @@ int BpfSampler::take_stack(void *given, void *data, size_t size) {
   const auto *stack = static_cast<const sampler_stack *>(data);
   if (size < SAMPLER_STACK_HEAD) return 0;
   try {
-    if (!self->stacks_[stack->window & 1].add(*stack, size)) return 0;
-    self->found_.clear();
-    add_code_of_no_file(*stack, JavaCode::kMost, self->found_);
-    if (!self->found_.empty()) {
-      std::vector<uint64_t> &all = self->code_of_no_file_[static_cast<int32_t>(stack->tgid)];
-      const size_t room = JavaCode::kMost - all.size();
-      all.insert(all.end(), self->found_.begin(),
-                 self->found_.begin() +
-                     static_cast<ptrdiff_t>(std::min(room, self->found_.size())));
-    }
+    if (self->stacks_[stack->window & 1].add(*stack, size)) self->java_.saw(*stack);
   } catch (const std::bad_alloc &) {
     return -ENOMEM;
   }
@@ -542,7 +528,7 @@ void BpfSampler::keep_up() {
   if (processes_.has_many_exited()) forget_exited(); // nobody drains
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
-  find_java();
+  java_.look(processes_, files_);
   prepare_modules(INT64_C(20000000));
   bool come = applied.records != 0 || applied.has_more;
   if (!come && !watches_rings_) {
@@ -597,39 +583,6 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
 void BpfSampler::age_files() {
   files_.age(processes_.mapped_modules(true));
   slots_->retry(processes_.mapped_modules(false));
-}
-
-/// Looks at each JVM once, as soon as code of no file is seen in it: at the end of the window it
-/// may have gone.
-void BpfSampler::find_java() {
-  for (auto &[pid, addresses] : std::exchange(code_of_no_file_, {})) {
-    Process *process = processes_.find(pid);
-    if (process == nullptr ||
-        std::none_of(process->mappings.begin(), process->mappings.end(), [&](const Mapping &at) {
-          return at.module < files_.size() && is_jvm_library(files_[at.module].path);
-        }))
-      continue;
-    if (options_.java) {
-      std::vector<uint64_t> &all = java_[pid];
-      const size_t room = JavaCode::kMost - all.size();
-      all.insert(all.end(), addresses.begin(),
-                 addresses.begin() + static_cast<ptrdiff_t>(std::min(room, addresses.size())));
-    }
-    const uint64_t time = since_boot();
-    if (process->is_known_jvm || process->has_exited || time - process->jvm_looked_at < kSecondLook)
-      continue;
-    process->jvm_looked_at = time;
-    const JvmProcess jvm = inspect_jvm("/proc", pid);
-    process->is_known_jvm = jvm.is_started;
-    process->omits_frame_pointers = jvm.omits_frame_pointers;
-  }
-}
-
-std::vector<JavaCode> BpfSampler::take_java() {
-  std::vector<JavaCode> taken;
-  for (auto &[pid, addresses] : std::exchange(java_, {}))
-    taken.push_back({pid, std::move(addresses)});
-  return taken;
 }
 
 Window BpfSampler::drain() {

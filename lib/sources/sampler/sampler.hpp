@@ -30,9 +30,9 @@ struct Options {
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
   bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
   uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows, in kernel memory for BPF
-  double cpu_budget = 0.01; ///< BPF: share of one CPU that sampling may cost; not above 0: any
-  uint32_t stack_bytes = 0; ///< perf ring: of a stack that a sample copies; 0: what fits
-  bool java = false;        ///< JVMs that want names are collected for `take_java`
+  double cpu_budget = 0.01;       ///< share of one CPU that sampling may cost; not above 0: any
+  uint32_t stack_bytes = 0;       ///< perf ring: of a stack that a sample copies; 0: what fits
+  bool java = false;              ///< JVMs that want names are collected for `take_java`
   bool as_on_old_kernels = false; ///< for tests: without what came after Linux 5.8
 };
 
@@ -68,7 +68,7 @@ struct Stats {
 
 /// How the names of a drained profile's modules are found: see symbolize/symbolizer.hpp.
 struct ModuleOrigin {
-  int fd = -1; ///< the sampler's
+  int fd = -1;     ///< the sampler's
   int32_t pid = 0; ///< of modules that stand for one process's JIT code
   int32_t namespace_pid = 0;
   uint64_t start_time = 0;

@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
   profcore_error *err = NULL;
   profcore_sampler_options options = PROFCORE_INIT(profcore_sampler_options);
   const int32_t self = getpid();
-  profcore_sampler_stats stats;
+  profcore_sampler_stats stats = PROFCORE_INIT(profcore_sampler_stats);
   unsigned swaps = 0, wrong = 0;
   if (argc != 3) return 2;
   const int count = atoi(argv[2]) < MOST_THREADS ? atoi(argv[2]) : MOST_THREADS;
@@ -89,8 +89,11 @@ int main(int argc, char **argv) {
   const double cpu_before = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
   for (int i = 0; i < count; ++i)
     if (pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)(i + 1)) != 0) return 1;
-  const double end = seconds_of(CLOCK_MONOTONIC) + atof(argv[1]);
-  for (; seconds_of(CLOCK_MONOTONIC) < end; ++swaps) {
+  const double began = seconds_of(CLOCK_MONOTONIC);
+  const double least = atof(argv[1]), most = 60; /* of a machine that has other things to do */
+  double age = 0;
+  for (; age < least || ((swaps < 40 || stats.taken < 2000) && age < most);
+       ++swaps, age = seconds_of(CLOCK_MONOTONIC) - began) {
     const uint64_t taken = stats_now().taken;
     drain();
     stats = stats_now();
