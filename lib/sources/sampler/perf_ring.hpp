@@ -19,7 +19,7 @@ public:
   /// `pages` is a power of two. Throws Error with the reason when it cannot be mapped.
   PerfRing(Descriptor event, size_t pages);
   PerfRing(PerfRing &&other) noexcept;
-  PerfRing &operator=(PerfRing &&) = delete;
+  PerfRing &operator=(PerfRing &&other) noexcept;
   ~PerfRing();
 
   int fd() const noexcept { return event_.get(); }
