@@ -292,6 +292,65 @@ def cgroup(live):
         folder.rmdir()
 
 
+class CpuSwitch:
+    """A CPU that is switched off and on again, and on again whatever happens."""
+
+    def __init__(self):
+        self.cpu = max(os.sched_getaffinity(0))
+        self.file = Path(f"/sys/devices/system/cpu/cpu{self.cpu}/online")
+        if len(os.sched_getaffinity(0)) < 2 or not self.file.exists() or not os.access(self.file, os.W_OK):
+            raise Skip("no CPU can be switched off here")
+
+    def __enter__(self):
+        # Also when this program is killed.
+        self.guard = subprocess.Popen(["setsid", "sh", "-c", f"sleep 30; echo 1 > {self.file}"],
+                                      stderr=subprocess.DEVNULL)
+        return self
+
+    def turn(self, on):
+        try:
+            self.file.write_text("1" if on else "0")
+        except OSError as error:
+            raise Skip(f"CPU {self.cpu} cannot be switched {'on' if on else 'off'}: {error}") from error
+
+    def __exit__(self, *_):
+        self.file.write_text("1")
+        os.killpg(self.guard.pid, signal.SIGKILL)
+        self.guard.wait()
+
+
+def cpu_hotplug(live):
+    """A CPU that goes and comes: what runs on it afterwards is sampled as before, whole and in full."""
+    program = live.compile("shares.c")
+    with CpuSwitch() as switch:
+        out = live.folder / "out.pb.gz"
+        recording = subprocess.Popen([live.tool, "record", "--all", "--per-cpu", "-F", "199", "-d", "8", "--stats", "-o", out],
+                                     stderr=subprocess.PIPE, text=True)
+        time.sleep(2.5)
+        switch.turn(on=False)
+        time.sleep(0.3)  # not seen in a list of CPUs that is read once a second
+        switch.turn(on=True)
+        time.sleep(1.5)
+        worker = subprocess.Popen([program, "60"], preexec_fn=lambda: os.sched_setaffinity(0, [switch.cpu]))
+        time.sleep(0.1)
+        before, began = cpu_time(worker.pid), time.monotonic()
+        _, text = recording.communicate()
+        used = cpu_time(worker.pid) - before
+        worker.kill()
+        worker.wait()
+    stats = live.stats(text)
+    expect(stats["taken"] == stats["delivered"] + stats["lost_counts"], f"samples are missing: {text}")
+    ours = ("--tagfocus", f"pid={worker.pid}:{worker.pid}")
+    everything = sum(live.stacks(out, *ours).values()) / 1e9
+    elsewhere = sum(live.stacks(out, *ours, "--tagignore", f"cpu={switch.cpu}:{switch.cpu}").values()) / 1e9
+    there = everything - elsewhere
+    cut = everything - sum(live.stacks(out, *ours, "--tagignore", "incomplete").values()) / 1e9
+    print(f"{there:.2f} s on CPU {switch.cpu} of {used:.2f} s in {time.monotonic() - began:.1f} s; {cut:.2f} s not whole")
+    expect(used > 0.3 and 0.8 * used - 0.2 < there < 1.1 * used + 0.2, f"{there:.2f} s of {used:.2f} s: {text}")
+    expect(elsewhere == 0, f"{elsewhere} s on another CPU")
+    expect(cut < 0.05 * everything, f"{cut} of {everything} s not whole")
+
+
 def many(live):
     """Programs that live for some milliseconds: known in time, whole, and cheap to keep up with."""
     running = subprocess.Popen(loads.many(live.folder, 6), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -752,7 +811,7 @@ def name_counts(profile):
 
 
 CASES = {f.__name__: f for f in (
-    shares, cpu_budget, in_signal, in_kernel, as_old, whole_host, name_rule, name_of_program, cgroup, pid_namespace, many, lost_news,
+    shares, cpu_budget, cpu_hotplug, in_signal, in_kernel, as_old, whole_host, name_rule, name_of_program, cgroup, pid_namespace, many, lost_news,
     nothing_left,
     deepflow, total,
     go, rust, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,

@@ -15,6 +15,7 @@
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
 #include "sources/sampler/clock.hpp"
+#include "sources/sampler/cpu_clocks.hpp"
 #include "sources/sampler/java_finder.hpp"
 #include "sources/sampler/kernel_features.hpp"
 #include "sources/sampler/pid_namespace.hpp"
@@ -58,18 +59,10 @@ struct RingCloser {
   void operator()(ring_buffer *ring) const noexcept { ring_buffer__free(ring); }
 };
 
-[[noreturn]] void fail(int error, std::string_view what) {
-  throw Error{error == EPERM || error == EACCES    ? Status::kPermission
-              : error == ENOMEM                    ? Status::kNoMemory
-              : error == EMFILE || error == ENFILE ? Status::kLimit
-                                                   : Status::kUnsupported,
-              fmt::format("{}: {}", what, strerrordesc_np(error))};
-}
-
 int possible_cpus() {
   const QuietLibbpf quiet;
   const int cpus = libbpf_num_possible_cpus();
-  if (cpus < 1) fail(-cpus, "the CPUs cannot be counted (/sys/devices/system/cpu/possible)");
+  if (cpus < 1) fail_bpf(-cpus, "the CPUs cannot be counted (/sys/devices/system/cpu/possible)");
   return cpus;
 }
 
@@ -104,7 +97,9 @@ private:
   void attach();
   void choose_cgroup();
   void watch(int fd);
+  void watch_ring(const PerfRing &ring);
   void watch_rings(bool on);
+  bool take_new_cpus();
   void wake_after(int64_t nanoseconds);
   void rescan(bool is_behind);
   void register_all();
@@ -132,8 +127,7 @@ private:
   std::unique_ptr<sampler_bpf, SkeletonCloser> skeleton_;
   bpf_program *program_ = nullptr; ///< of the skeleton's, the one for this kernel
   std::unique_ptr<ring_buffer, RingCloser> ring_;
-  std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link *)>> links_;
-  std::vector<int> clocks_; ///< the perf events of `links_`, which own them
+  std::optional<CpuClocks> clocks_; ///< nothing before the start and after the end
   std::unique_ptr<SideBand> side_band_;
   Descriptor epoll_;
   Descriptor ring_epoll_; ///< of the side-band's rings, inside `epoll_`
@@ -172,28 +166,24 @@ BpfSampler::BpfSampler(const Options &options)
   cpus_ = possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
-  if (!epoll_.is_open()) fail(errno, "epoll");
+  if (!epoll_.is_open()) fail_bpf(errno, "epoll");
   // First the stream of changes, then the state, so that nothing falls in between.
   side_band_ = std::make_unique<SideBand>(cpus_, 64);
   ring_epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
-  if (!ring_epoll_.is_open()) fail(errno, "epoll");
-  for (const PerfRing &ring : side_band_->rings()) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (epoll_ctl(ring_epoll_.get(), EPOLL_CTL_ADD, ring.fd(), &event) != 0) fail(errno, "epoll");
-  }
+  if (!ring_epoll_.is_open()) fail_bpf(errno, "epoll");
+  for (const PerfRing &ring : side_band_->rings()) watch_ring(ring);
   watch(ring_epoll_.get());
   watches_rings_ = true;
   watch(ring_buffer__epoll_fd(ring_.get()));
   timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
-  if (!timer_.is_open()) fail(errno, "a timer");
+  if (!timer_.is_open()) fail_bpf(errno, "a timer");
   watch(timer_.get());
   if (rate_.is_on()) {
     cost_timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
     const timespec interval{RateControl::kInterval / 1000000000, 0};
     const itimerspec times{interval, interval};
     if (!cost_timer_.is_open() || timerfd_settime(cost_timer_.get(), 0, &times, nullptr) != 0)
-      fail(errno, "a timer");
+      fail_bpf(errno, "a timer");
     watch(cost_timer_.get());
   }
   register_all();
@@ -203,14 +193,19 @@ BpfSampler::BpfSampler(const Options &options)
 }
 
 void BpfSampler::stop() {
-  clocks_.clear();
-  links_.clear();
+  clocks_.reset();
 }
 
 void BpfSampler::watch(int fd) {
   epoll_event event{};
   event.events = EPOLLIN;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail(errno, "epoll");
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail_bpf(errno, "epoll");
+}
+
+void BpfSampler::watch_ring(const PerfRing &ring) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (epoll_ctl(ring_epoll_.get(), EPOLL_CTL_ADD, ring.fd(), &event) != 0) fail_bpf(errno, "epoll");
 }
 
 void BpfSampler::watch_rings(bool on) {
@@ -231,7 +226,7 @@ void BpfSampler::wake_after(int64_t nanoseconds) {
 /// Chooses what this kernel can run, before anything is loaded.
 void BpfSampler::fit_to_kernel() {
   KernelFeatures kernel = probe_kernel();
-  if (kernel.error != 0) fail(kernel.error, "BPF programs cannot be loaded");
+  if (kernel.error != 0) fail_bpf(kernel.error, "BPF programs cannot be loaded");
   if (!kernel.has_ring)
     throw Error{Status::kUnsupported,
                 "this kernel is too old: its BPF has no ring buffers (Linux 5.8 or newer has)"};
@@ -254,7 +249,7 @@ void BpfSampler::fit_to_kernel() {
 void BpfSampler::load() {
   QuietLibbpf quiet;
   skeleton_.reset(sampler_bpf__open());
-  if (!skeleton_) fail(errno, "the BPF program cannot be opened");
+  if (!skeleton_) fail_bpf(errno, "the BPF program cannot be opened");
   fit_to_kernel();
   skeleton_->rodata->only_targets = selects_ ? 1 : 0;
   skeleton_->rodata->only_cgroup = options_.cgroup.empty() ? 0 : 1;
@@ -275,7 +270,7 @@ void BpfSampler::load() {
   if (error == -ESRCH)
     throw Error{Status::kUnsupported, "the kernel does not tell the layout of its structures: it "
                                       "was built without BTF (CONFIG_DEBUG_INFO_BTF)"};
-  if (error != 0) fail(-error, "the BPF program cannot be loaded");
+  if (error != 0) fail_bpf(-error, "the BPF program cannot be loaded");
   if (!options_.cgroup.empty()) choose_cgroup();
   row_memory_ = std::make_unique<BpfRowMemory>(bpf_map__fd(skeleton_->maps.row_chunks));
   file_table_ = std::make_unique<BpfFileTable>(bpf_map__fd(skeleton_->maps.files));
@@ -286,7 +281,7 @@ void BpfSampler::load() {
                                           bpf_map__fd(skeleton_->maps.large_processes));
   running_ = std::make_unique<RunningPrograms>();
   ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.stacks), take_stack, this, nullptr));
-  if (!ring_) fail(errno, "the ring of stacks cannot be opened");
+  if (!ring_) fail_bpf(errno, "the ring of stacks cannot be opened");
 }
 
 void BpfSampler::choose_cgroup() {
@@ -302,38 +297,21 @@ void BpfSampler::choose_cgroup() {
   const uint32_t zero = 0;
   const auto fd = static_cast<uint32_t>(folder.get());
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.cgroups), &zero, &fd, BPF_ANY) != 0)
-    fail(errno, "the cgroup cannot be chosen");
+    fail_bpf(errno, "the cgroup cannot be chosen");
 }
 
 void BpfSampler::attach() {
-  QuietLibbpf quiet;
-  perf_event_attr attr{};
-  attr.size = sizeof attr;
-  attr.type = PERF_TYPE_HARDWARE;
-  attr.config = PERF_COUNT_HW_CPU_CYCLES;
-  attr.freq = 1;
-  attr.sample_freq = options_.frequency;
-  stats_.event = "cycles";
-  for (int cpu = 0; cpu < cpus_; ++cpu) {
-    Descriptor event{open_perf_event(attr, -1, cpu)};
-    if (!event.is_open() && errno != ENODEV &&
-        attr.type == PERF_TYPE_HARDWARE) { // no PMU, as in many machines
-      attr.type = PERF_TYPE_SOFTWARE;
-      attr.config = PERF_COUNT_SW_CPU_CLOCK;
-      attr.freq = 0; // the kernel would make it so, and IOC_PERIOD has to know what it sets
-      attr.sample_period = UINT64_C(1000000000) / options_.frequency;
-      stats_.event = "cpu-clock";
-      event = Descriptor{open_perf_event(attr, -1, cpu)};
-    }
-    if (!event.is_open()) {
-      if (errno == ENODEV) continue;
-      fail(errno, fmt::format("the clock of CPU {} cannot be opened", cpu));
-    }
-    bpf_link *link = bpf_program__attach_perf_event(program_, event.get());
-    if (link == nullptr) fail(errno, "the BPF program cannot be attached");
-    clocks_.push_back(event.release()); // the link has it
-    links_.emplace_back(link, bpf_link__destroy);
-  }
+  clocks_.emplace(program_, cpus_, options_.frequency);
+  stats_.event = clocks_->event();
+}
+
+/// CPUs that were switched on. Until now nothing was told of what processes did on them.
+bool BpfSampler::take_new_cpus() {
+  if (!clocks_) return false;
+  const std::vector<int> came = clocks_->look(now(CLOCK_MONOTONIC));
+  for (const int cpu : came)
+    if (const PerfRing *ring = side_band_->reopen(cpu)) watch_ring(*ring);
+  return !came.empty();
 }
 
 /// Called by libbpf, which is C: nothing may be thrown through it.
@@ -488,20 +466,14 @@ void BpfSampler::rescan(bool is_behind) {
 }
 
 void BpfSampler::set_frequency() {
-  const uint64_t period = UINT64_C(1000000000) / rate_.frequency();
+  if (!clocks_) return;
   const uint64_t old = skeleton_->bss->period_ns;
   // First what a sample stands for: the program sees to the first tick of each CPU after a change.
-  skeleton_->bss->period_ns = period;
-  uint64_t value = stats_.event == "cycles" ? rate_.frequency() : period;
-  for (const int clock : clocks_) {
-    if (ioctl(clock, PERF_EVENT_IOC_PERIOD, &value) == 0) continue;
-    // A kernel that will not do it: samples go on standing for what they did.
-    if (clock == clocks_.front()) {
-      skeleton_->bss->period_ns = old;
-      rate_ = RateControl{static_cast<uint32_t>(UINT64_C(1000000000) / old), 0};
-      return;
-    }
-  }
+  skeleton_->bss->period_ns = UINT64_C(1000000000) / rate_.frequency();
+  if (clocks_->set_frequency(rate_.frequency())) return;
+  // Samples go on standing for what they did.
+  skeleton_->bss->period_ns = old;
+  rate_ = RateControl{static_cast<uint32_t>(UINT64_C(1000000000) / old), 0};
 }
 
 void BpfSampler::watch_cost() {
@@ -518,9 +490,10 @@ void BpfSampler::watch_cost() {
 
 void BpfSampler::keep_up() {
   watch_cost();
+  const bool has_new_cpus = take_new_cpus();
   const SideBand::Applied applied = side_band_->apply(processes_);
   stats_.lost_records += applied.lost;
-  rescan(applied.lost != 0 || applied.was_full);
+  rescan(applied.lost != 0 || applied.was_full || has_new_cpus);
   for (const int32_t pid : processes_.take_recycled()) {
     targets_.erase(pid);
     forget_in_kernel(pid);
@@ -571,7 +544,7 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
         bpf_map_lookup_and_delete_batch(counts, first ? nullptr : &position, &position, keys.data(),
                                         values.data(), &count, &options);
     first = false;
-    if (error != 0 && error != -ENOENT) fail(-error, "the counts cannot be read");
+    if (error != 0 && error != -ENOENT) fail_bpf(-error, "the counts cannot be read");
     for (uint32_t i = 0; i < count; ++i) {
       stats_.delivered += values[i].samples;
       if (!builder.add(keys[i], values[i])) stats_.lost_stacks += values[i].samples;
@@ -591,7 +564,7 @@ Window BpfSampler::drain() {
   age_files(); // before the window, which hands out descriptors of files
   const uint32_t drained = window_;
   skeleton_->bss->window = ++window_;
-  if (!running_->wait_for_end()) fail(errno, "the end of a window cannot be waited for");
+  if (!running_->wait_for_end()) fail_bpf(errno, "the end of a window cannot be waited for");
   keep_up();
   prepare_modules(INT64_MAX);
   const int64_t end = now(CLOCK_REALTIME);

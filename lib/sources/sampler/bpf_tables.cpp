@@ -33,6 +33,14 @@ void fill(std::span<sampler_mapping> to, const std::vector<const Mapping *> &cho
 
 } // namespace
 
+void fail_bpf(int error, std::string_view what) {
+  throw Error{error == EPERM || error == EACCES    ? Status::kPermission
+              : error == ENOMEM                    ? Status::kNoMemory
+              : error == EMFILE || error == ENFILE ? Status::kLimit
+                                                   : Status::kUnsupported,
+              fmt::format("{}: {}", what, strerrordesc_np(error))};
+}
+
 bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlots &slots) {
   std::vector<const Mapping *> chosen;
   const auto pid = static_cast<uint32_t>(process.pid);

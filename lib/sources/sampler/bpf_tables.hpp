@@ -6,10 +6,14 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
 namespace profcore::sampler {
+
+/// Throws Error: what the kernel would not do, and why.
+[[noreturn]] void fail_bpf(int error, std::string_view what);
 
 /// The kernel's copies of processes: their mappings of files. Processes with few are in a table of
 /// small entries, since they come and go by the hundred.
