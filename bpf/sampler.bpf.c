@@ -27,6 +27,7 @@ const volatile __u32 user_stacks = 1;
 /* Where the library is not in the first pid namespace: the number of its own. It knows processes by
  * their ids there. */
 const volatile __u32 pid_namespace = 0;
+const volatile __u32 linger = 0; /* for tests: rounds that a sample takes before it is counted */
 const volatile __u32 kernel_stack_bytes = 16384; /* of a task in the kernel; see user_registers */
 
 volatile __u32 window = 0;
@@ -132,6 +133,10 @@ static long hash_kernel_frame(__u32 i, void *given) {
   return 0;
 }
 
+static long do_nothing(__u32 i, void *given) {
+  return 0;
+}
+
 /* 1 when it went up; else the next sample tries again. */
 static __always_inline __u32 send_stack(struct sampler_stack *stack) {
   __u32 frames = stack->user_frames + stack->kernel_frames;
@@ -230,6 +235,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, const int rec
     for (__u32 i = 0; i < SAMPLER_MAX_FRAMES && i < stack->kernel_frames; ++i)
       if (hash_kernel_frame(i, &working)) break;
   key.stack = stack->hash = working->hash;
+  if (recent && linger) bpf_loop(linger, do_nothing, 0, 0);
 
   if (at_window & 1)
     count_sample(&counts_odd, &key, task, stack, nanoseconds, recent);

@@ -256,6 +256,7 @@ void BpfSampler::load() {
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
   skeleton_->rodata->kernel_stacks = options_.kernel_stacks ? 1 : 0;
   skeleton_->rodata->user_stacks = options_.user_stacks ? 1 : 0;
+  skeleton_->rodata->linger = options_.linger;
   skeleton_->rodata->pid_namespace = own_pid_namespace();
   skeleton_->bss->period_ns = UINT64_C(1000000000) / options_.frequency;
   // Room for half a minute of samples that are all different.

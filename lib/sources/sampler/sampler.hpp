@@ -34,6 +34,7 @@ struct Options {
   uint32_t stack_bytes = 0;       ///< perf ring: of a stack that a sample copies; 0: what fits
   bool java = false;              ///< JVMs that want names are collected for `take_java`
   bool as_on_old_kernels = false; ///< for tests: without what came after Linux 5.8
+  uint32_t linger = 0; ///< for tests: BPF: rounds of nothing that each sample takes longer
 };
 
 /// Since the start. Every sample is one of: delivered, lost for a reason told here, or still to be
