@@ -2,6 +2,7 @@
 
 #include "base/proc.hpp"
 #include "sampler.h"
+#include "sources/sampler/trampolines.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -295,7 +296,9 @@ void ProcessTable::on_fork(int32_t pid, int32_t parent, uint64_t time) {
   child.parent = parent;
   child.start_time = time;
   child.newest = time;
-  if (const Process *from = find(parent)) {
+  if (Process *from = find(parent)) {
+    // Looked at in the child they would be the child's.
+    if (from->is_changed) find_trampolines(*from, files_);
     child.mappings = from->mappings;
     child.comm = from->comm;
     child.container = from->container;

@@ -428,8 +428,10 @@ void RingSampler::keep_up() {
   for (const int32_t pid : std::unordered_set<int32_t>{suspects.begin(), suspects.end()})
     if (processes_.scan(pid) != nullptr) ++stats_.rescans;
   if (processes_.has_many_exited()) forget_exited(); // nobody drains
+  for (const int32_t pid : processes_.take_changed())
+    if (Process *process = processes_.find(pid); process != nullptr && options_.user_stacks)
+      find_trampolines(*process, files_);
   // Lists for those that keep a copy in the kernel.
-  processes_.take_changed();
   processes_.take_exited();
   processes_.take_recycled();
   files_.take_opened();
