@@ -758,6 +758,9 @@ def python_perf(live, *words, least=0.95):
                       "    if child: os.wait()\n    else: os._exit(0)\n"
                       "parent()\n")
     stats, stacks = live.record(*words, "-F", 299, command=[interpreter, "-X", "perf", script])
+    for names in Path("/tmp").glob("perf-*.map"):  # Python leaves them
+        if str(script) in names.read_text(errors="replace"):
+            names.unlink()
     whole(stats, least)
     total = sum(stacks.values())
     # The child's outer frames are of memory that its parent made, and named.
