@@ -3,9 +3,10 @@
 //
 // A stack travels to user space once per window, when its hash is new; after that a sample costs
 // two look-ups and an addition, and no data. There are two sets of tables: while one fills, user
-// space drains the other, and `window` says which is which. Frames inside known mappings are
-// written as {module, offset in the file}, so that a stack stays what it was when the process has
-// gone or has run another program.
+// space drains the other, and `window` says which is which; before it drains, it waits for those
+// programs that found the old one (RunningPrograms). Frames inside known mappings are written as
+// {module, offset in the file}, so that a stack stays what it was when the process has gone or has
+// run another program.
 
 #include "sampler.h"
 
@@ -26,6 +27,7 @@ const volatile __u32 user_stacks = 1;
 /* Where the library is not in the first pid namespace: the number of its own. It knows processes by
  * their ids there. */
 const volatile __u32 pid_namespace = 0;
+const volatile __u32 linger = 0; /* for tests: rounds that a sample takes before it is counted */
 const volatile __u32 kernel_stack_bytes = 16384; /* of a task in the kernel; see user_registers */
 
 volatile __u32 window = 0;
@@ -131,6 +133,10 @@ static long hash_kernel_frame(__u32 i, void *given) {
   return 0;
 }
 
+static long do_nothing(__u32 i, void *given) {
+  return 0;
+}
+
 /* 1 when it went up; else the next sample tries again. */
 static __always_inline __u32 send_stack(struct sampler_stack *stack) {
   __u32 frames = stack->user_frames + stack->kernel_frames;
@@ -169,6 +175,8 @@ static __always_inline void count_sample(void *counts, const struct sampler_key 
  * every pointer that is followed out of a trusted one the verifier compares the names of all the
  * kernel's types, 15 ms in all. */
 static __always_inline int sample(struct bpf_perf_event_data *ctx, const int recent) {
+  /* First of all: what is counted as taken is in the window that it found, or in one before. */
+  const __u32 at_window = window;
   const __u64 nanoseconds = time_of_tick();
   __u64 id = bpf_get_current_pid_tgid();
   struct sampler_key key = {.tgid = id >> 32, .tid = (__u32)id, .cpu = ~0U};
@@ -193,7 +201,6 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, const int rec
   if (!working) return 0;
   struct sampler_stack *stack = &working->stack;
   __u64 began = bpf_ktime_get_ns();
-  __u32 at_window = window;
   stack->tgid = key.tgid;
   stack->window = at_window;
   stack->stop = 0;
@@ -229,6 +236,7 @@ static __always_inline int sample(struct bpf_perf_event_data *ctx, const int rec
     for (__u32 i = 0; i < SAMPLER_MAX_FRAMES && i < stack->kernel_frames; ++i)
       if (hash_kernel_frame(i, &working)) break;
   key.stack = stack->hash = working->hash;
+  if (recent && linger) bpf_loop(linger, do_nothing, 0, 0);
 
   if (at_window & 1)
     count_sample(&counts_odd, &key, task, stack, nanoseconds);

@@ -27,8 +27,7 @@ constexpr std::array kOptions = {
     Option{"no-children", 0, "", "not what the processes start"},
     Option{"frequency", 'F', "HZ", "samples a second on every CPU, 1 to 1000 (99)"},
     Option{"cpu-budget", 0, "PCT",
-           "what sampling by BPF may cost, in percent of one CPU: sample more rarely if it costs "
-           "more; "
+           "what sampling may cost, in percent of one CPU: sample more rarely if it costs more; "
            "0: anything (the default with -F, else 1)"},
     Option{"duration", 'd', "SEC",
            "stop after so many seconds; default: at Ctrl-C or the command's end"},
@@ -240,9 +239,8 @@ int run(const Arguments &arguments) {
   if (options.backend == PROFCORE_SAMPLER_BACKEND_BPF && arguments.has("stack-size"))
     throw UsageError{"--stack-size is for --backend perf: BPF copies no stacks"};
   if (options.backend == PROFCORE_SAMPLER_BACKEND_PERF)
-    for (const char *option : {"cpu-budget", "no-kernel", "java-refresh", "no-java-attach"})
-      if (arguments.has(option))
-        throw UsageError{fmt::format("--{} is for BPF, not for --backend perf", option)};
+    if (arguments.has("no-kernel"))
+      throw UsageError{"--no-kernel is for BPF, not for --backend perf"};
   if (arguments.has("java-refresh") &&
       (arguments.has("no-java-attach") || arguments.has("no-symbols")))
     throw UsageError{"--java-refresh: no JVM is asked for names"};

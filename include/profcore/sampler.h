@@ -53,19 +53,19 @@ typedef struct profcore_sampler_options {
    * (JDK 17 and newer), as jcmd does: a file in their /tmp and SIGQUIT start a thread in them that
    * listens, and each time they write a perf map, which is read and removed again. JVMs that say
    * that they do not want it (-XX:+DisableAttachMechanism), or cannot, are left alone. 0: none is
-   * touched; perf maps that are there are read all the same. Not for perf rings. */
+   * touched; perf maps that are there are read all the same. */
   int32_t java_symbols;
   /** Seconds from one map of a JVM to the next, 5 to 3600; 0 = 60. A JVM is asked again only when
    * there are frames that its last map does not name; sooner if it is younger than that, since most
    * is compiled at the beginning: when it has become a quarter older. */
   uint32_t java_refresh_seconds;
   int32_t reserved0;
-  /** What sampling by BPF may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for
+  /** What sampling may cost, in percent of one CPU; 0 = 1 %, negative: anything. Over it for
    * some seconds, the sampler takes samples more rarely, down to one a second and CPU, and later
    * more often again, never more often than `frequency`; every sample counts the nanoseconds it
    * stands for. Keeping up with processes that start and end costs something at any frequency:
-   * sampling has what that leaves of the budget, but a quarter of it at least. A perf ring keeps
-   * its frequency. */
+   * sampling has what that leaves of the budget, but a quarter of it at least. A perf ring walks
+   * fewer of the stacks that the kernel copies; the copies cannot be counted. */
   double cpu_budget;
   uint64_t name_budget; /**< bytes of memory for names of files, kernel and JIT code; 0 = 256 MiB */
   profcore_sampler_backend backend; /**< PROFCORE_SAMPLER_BACKEND_...; 0 = automatic */
@@ -154,7 +154,9 @@ PROFCORE_API profcore_status profcore_sampler_process(profcore_sampler *sampler,
 /** What was sampled since the start or the last drain, as a profile with the columns samples/count
  * and cpu/nanoseconds, the labels `process`, `pid`, `container` (the id, where there is one), those
  * asked for, and `incomplete` with the reason where a stack is not whole; every frame is named as
- * far as that is possible. To be called at least every half minute. On success *out is the
+ * far as that is possible. Every sample that the stats counted as taken before is in this profile
+ * or an earlier one, or lost and counted. By BPF it waits until no program in the kernel writes to
+ * the window any more, 10 to 20 ms. To be called at least every half minute. On success *out is the
  * caller's. Errors: NO_MEMORY, IO. @since 0.1 */
 PROFCORE_API profcore_status profcore_sampler_drain(profcore_sampler *sampler,
                                                     profcore_profile **out, profcore_error **err);

@@ -5,6 +5,7 @@
 // and nothing read: mappings hold on to their module as long as the cache does.
 
 #include "base/error.hpp"
+#include "base/proc.hpp"
 #include "symbolize/demangle.hpp"
 #include "symbolize/module_cache.hpp"
 #include "symbolize/name_lookup.hpp"
@@ -18,22 +19,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <optional>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <unordered_map>
 
 namespace profcore {
 namespace {
-
-constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-
-/// Opening a device may do more than that, and a process may have one mapped.
-int open_regular(const std::string &path, int flags) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return -1;
-  if (!S_ISREG(status.st_mode)) return errno = ENOENT, -1;
-  return ::open(path.c_str(), flags);
-}
 
 std::string_view base_name(std::string_view path) noexcept {
   return path.substr(path.rfind('/') + 1); // npos + 1 is 0
@@ -124,8 +114,8 @@ struct MappedFile {
       by_path = fmt::format("{}/{}/root{}", proc_root, pid, mapping.path);
   }
   int open() const {
-    const int fd = open_regular(by_mapping, kOpenFlags);
-    return fd >= 0 || by_path.empty() ? fd : open_regular(by_path, kOpenFlags | O_NOFOLLOW);
+    const int fd = open_regular(by_mapping, O_RDONLY);
+    return fd >= 0 || by_path.empty() ? fd : open_regular(by_path, O_RDONLY | O_NOFOLLOW);
   }
 };
 

@@ -1,5 +1,6 @@
 #include "symbolize/name_lookup.hpp"
 
+#include "base/proc.hpp"
 #include "symbolize/demangle.hpp"
 #include "symbolize/java_name.hpp"
 #include "symbolize/open_file.hpp"
@@ -9,7 +10,6 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace profcore {
@@ -186,16 +186,10 @@ void NameLookup::file(Group group, const MappedObject &object_at, const std::str
             ProcessStatus::kGone;
     return give_up(group, gone ? UnnamedReason::kProcessGone : UnnamedReason::kModuleMissing);
   }
-  const auto problem = [] {
-    return errno == EACCES || errno == EPERM ? UnnamedReason::kNotPermitted
-                                             : UnnamedReason::kModuleMissing;
-  };
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return give_up(group, problem());
-  // Opening a device may do more than that.
-  if (!S_ISREG(status.st_mode)) return give_up(group, UnnamedReason::kModuleMissing);
-  const OpenFile opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  if (opened.get() < 0) return give_up(group, problem());
+  const OpenFile opened{open_regular(path, O_RDONLY)};
+  if (opened.get() < 0)
+    return give_up(group, errno == EACCES || errno == EPERM ? UnnamedReason::kNotPermitted
+                                                            : UnnamedReason::kModuleMissing);
   file(group, object_at, opened.get(), wanted);
 }
 

@@ -1,10 +1,10 @@
 #include "symbolize/process_maps.hpp"
 
+#include "base/proc.hpp"
 #include "symbolize/open_file.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
@@ -40,33 +40,6 @@ static_assert(sizeof(MappingQuery) == 104);
 constexpr unsigned long kQueryMapping = _IOWR('f', 17, MappingQuery);
 constexpr uint64_t kIsExecutable = 4;
 
-bool take_hex(std::string_view &text, char end, uint64_t &value) noexcept {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (result.ec != std::errc{} || result.ptr == text.data() + text.size() || *result.ptr != end)
-    return false;
-  text.remove_prefix(static_cast<size_t>(result.ptr - text.data()) + 1);
-  return true;
-}
-
-/// "start-end perms offset major:minor inode   path"
-bool parse_line(std::string_view line, CodeMapping &mapping) {
-  uint64_t major = 0;
-  uint64_t minor = 0;
-  if (!take_hex(line, '-', mapping.start) || !take_hex(line, ' ', mapping.end) || line.size() < 6 ||
-      line[2] != 'x' || line[4] != ' ')
-    return false;
-  line.remove_prefix(5);
-  if (!take_hex(line, ' ', mapping.offset) || !take_hex(line, ':', major) ||
-      !take_hex(line, ' ', minor))
-    return false;
-  const auto inode = std::from_chars(line.data(), line.data() + line.size(), mapping.inode);
-  if (inode.ec != std::errc{} || mapping.end <= mapping.start) return false;
-  line.remove_prefix(static_cast<size_t>(inode.ptr - line.data()));
-  mapping.device = makedev(static_cast<unsigned>(major), static_cast<unsigned>(minor));
-  mapping.path = line.substr(std::min(line.find_first_not_of(' '), line.size()));
-  return true;
-}
-
 bool before(const CodeMapping &mapping, uint64_t address) noexcept {
   return mapping.end <= address;
 }
@@ -98,12 +71,10 @@ ProcessMaps::Result problem_of(int error) noexcept {
 
 std::vector<CodeMapping> parse_code_mappings(std::string_view text) {
   std::vector<CodeMapping> mappings;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    CodeMapping mapping;
-    if (parse_line(line, mapping)) mappings.push_back(std::move(mapping));
-  }
+  for (ProcMapping line; take_mapping(text, line);)
+    if (line.is_executable)
+      mappings.push_back({line.start, line.end, line.offset, makedev(line.major, line.minor),
+                          line.inode, std::string{line.path}});
   return mappings;
 }
 

@@ -164,8 +164,8 @@ def cpu_budget(live):
 def in_signal(live):
     """Through a signal frame to the root."""
     program = live.compile("in_signal.c")
-    stats, stacks = live.record(command=[program, 2])
-    whole(stats)
+    stats, stacks = live.record("-F", 299, command=[program, 2])
+    whole(stats, 0.99)  # a tick in the first millisecond may come before the program's mappings are known
     total = sum(stacks.values())
     through = sum(v for s, v in stacks.items()
                   if "on_signal" in s.split(";") and s.split(";").count("interrupted") == 6 and "main" in s.split(";"))
@@ -290,6 +290,65 @@ def cgroup(live):
             program.kill()
             program.wait()
         folder.rmdir()
+
+
+class CpuSwitch:
+    """A CPU that is switched off and on again, and on again whatever happens."""
+
+    def __init__(self):
+        self.cpu = max(os.sched_getaffinity(0))
+        self.file = Path(f"/sys/devices/system/cpu/cpu{self.cpu}/online")
+        if len(os.sched_getaffinity(0)) < 2 or not self.file.exists() or not os.access(self.file, os.W_OK):
+            raise Skip("no CPU can be switched off here")
+
+    def __enter__(self):
+        # Also when this program is killed.
+        self.guard = subprocess.Popen(["setsid", "sh", "-c", f"sleep 30; echo 1 > {self.file}"],
+                                      stderr=subprocess.DEVNULL)
+        return self
+
+    def turn(self, on):
+        try:
+            self.file.write_text("1" if on else "0")
+        except OSError as error:
+            raise Skip(f"CPU {self.cpu} cannot be switched {'on' if on else 'off'}: {error}") from error
+
+    def __exit__(self, *_):
+        self.file.write_text("1")
+        os.killpg(self.guard.pid, signal.SIGKILL)
+        self.guard.wait()
+
+
+def cpu_hotplug(live):
+    """A CPU that goes and comes: what runs on it afterwards is sampled as before, whole and in full."""
+    program = live.compile("shares.c")
+    with CpuSwitch() as switch:
+        out = live.folder / "out.pb.gz"
+        recording = subprocess.Popen([live.tool, "record", "--all", "--per-cpu", "-F", "199", "-d", "8", "--stats", "-o", out],
+                                     stderr=subprocess.PIPE, text=True)
+        time.sleep(2.5)
+        switch.turn(on=False)
+        time.sleep(0.3)  # not seen in a list of CPUs that is read once a second
+        switch.turn(on=True)
+        time.sleep(1.5)
+        worker = subprocess.Popen([program, "60"], preexec_fn=lambda: os.sched_setaffinity(0, [switch.cpu]))
+        time.sleep(0.1)
+        before, began = cpu_time(worker.pid), time.monotonic()
+        _, text = recording.communicate()
+        used = cpu_time(worker.pid) - before
+        worker.kill()
+        worker.wait()
+    stats = live.stats(text)
+    expect(stats["taken"] == stats["delivered"] + stats["lost_counts"], f"samples are missing: {text}")
+    ours = ("--tagfocus", f"pid={worker.pid}:{worker.pid}")
+    everything = sum(live.stacks(out, *ours).values()) / 1e9
+    elsewhere = sum(live.stacks(out, *ours, "--tagignore", f"cpu={switch.cpu}:{switch.cpu}").values()) / 1e9
+    there = everything - elsewhere
+    cut = everything - sum(live.stacks(out, *ours, "--tagignore", "incomplete").values()) / 1e9
+    print(f"{there:.2f} s on CPU {switch.cpu} of {used:.2f} s in {time.monotonic() - began:.1f} s; {cut:.2f} s not whole")
+    expect(used > 0.3 and 0.8 * used - 0.2 < there < 1.1 * used + 0.2, f"{there:.2f} s of {used:.2f} s: {text}")
+    expect(elsewhere == 0, f"{elsewhere} s on another CPU")
+    expect(cut < 0.05 * everything, f"{cut} of {everything} s not whole")
 
 
 def many(live):
@@ -466,6 +525,49 @@ def go(live):
     whole(stats, 0.99)
 
 
+def rust(live):
+    """Optimized Rust, with both manglings of names, with and without debug information."""
+    compiler = needs("rustc")
+    stable = {**os.environ, "RUSTC_BOOTSTRAP": "1"}  # newer compilers want it for the mangling that was the default
+    for mangling, symbol in (("legacy", b"_ZN4rust4work5heavy17h"), ("v0", b"_4rust4work5heavy\0")):
+        for debug in (0, 2):
+            program = live.folder / "rust"
+            subprocess.run([compiler, "-O", "-Z", "unstable-options", "-C", f"symbol-mangling-version={mangling}", "-C",
+                            f"debuginfo={debug}", "-o", program, PROGRAMS / "rust.rs"], check=True, env=stable)
+            expect(symbol in program.read_bytes(), f"not mangled as {mangling}")
+            check_rust(live, program, f"{mangling}, debuginfo={debug}")
+
+
+def check_rust(live, program, how):
+    stats, stacks = live.record("--per-thread", "-F", 997, command=[program, 0.6])
+    whole(stats, 0.995)  # a tick in the first millisecond may come before the program's mappings are known
+    expect(stats["lost"] == 0, "samples were lost")
+    cut = live.stacks(live.folder / "out.pb.gz", "--focus", "^rust::", "--tagfocus", "incomplete")
+    expect(not cut, f"{how}: stacks of the work are cut: {cut}")
+    work = {s: v for s, v in stacks.items() if "rust::work::" in s}
+    expect(sum(work.values()) > 0.9 * sum(stacks.values()), f"{how}: no names: {sorted(stacks)[:3]}")
+    level = re.compile(r"<rust::Generic<[^;]+> as rust::Step>::level")
+
+    def is_right(stack):
+        frames = stack.split(";")
+        return (sum(bool(level.fullmatch(f)) for f in frames) == 9 and "rust::sorted" in frames and
+                not [f for f in frames if re.search(r"_R|_ZN|17h[0-9a-f]{16}|\.llvm\.|0x[0-9a-f]+|fn_", f)])
+
+    wrong = {s: v for s, v in work.items() if not is_right(s)}
+    expect(sum(wrong.values()) <= 0.005 * sum(work.values()), f"{how}: callers or names are missing: {wrong}")
+
+    def share(*names):
+        return sum(v for s, v in work.items() if all(n in s.split(";") for n in names)) / sum(work.values())
+
+    heavy = share("rust::work::heavy")
+    print(f"{how}: heavy {heavy:.3f}, first thread {share('rust::main'):.3f}, {stats['taken']} samples")
+    expect(abs(heavy - 0.75) < 0.04, f"{how}: heavy has {heavy:.3f} of the work")
+    expect(abs(share("rust::main") - 0.5) < 0.1, f"{how}: the first thread has {share('rust::main'):.3f} of the work")
+    for thread in ("rust", "other"):
+        own = live.stacks(live.folder / "out.pb.gz", "--focus", "^rust::work::", "--tagfocus", f"thread=^{thread}$")
+        expect(own, f"{how}: nothing of the thread {thread}")
+
+
 def java(live, *flags):
     java_program, javac = needs("java"), needs("javac")
     subprocess.run([javac, "-d", live.folder, PROGRAMS / "Spin.java"], check=True)
@@ -634,16 +736,19 @@ def python(live):
     whole(stats, 0.99)
 
 
-def python_perf(live):
-    """CPython's perf trampolines, which keep no frame pointer: whole stacks, the Python functions named."""
+def python_with_trampolines():
     versions = sorted(Path.home().glob(".pyenv/versions/*/bin/python3"))
     for interpreter in [*versions, *filter(None, map(shutil.which, ("python3.13", "python3.12", "python3")))]:
         probe = subprocess.run([interpreter, "-X", "perf", "-c", "import sys; print(sys.is_stack_trampoline_active())"],
                                capture_output=True, text=True)
         if probe.stdout.strip() == "True":
-            break
-    else:
-        raise Skip("no Python 3.12 or newer with trampolines here")
+            return interpreter
+    raise Skip("no Python 3.12 or newer with trampolines here")
+
+
+def python_perf(live, *words, least=0.95):
+    """CPython's perf trampolines, which keep no frame pointer: whole stacks, the Python functions named."""
+    interpreter = python_with_trampolines()
     script = live.folder / "work.py"
     script.write_text("import os, time\n"
                       "def leaf(n):\n    s = 0\n    for i in range(n): s += i % 7\n    return s\n"
@@ -652,8 +757,11 @@ def python_perf(live):
                       "def parent():\n    child = os.fork()\n    top()\n"
                       "    if child: os.wait()\n    else: os._exit(0)\n"
                       "parent()\n")
-    stats, stacks = live.record("-F", 299, command=[interpreter, "-X", "perf", script])
-    whole(stats, 0.95)
+    stats, stacks = live.record(*words, "-F", 299, command=[interpreter, "-X", "perf", script])
+    for names in Path("/tmp").glob("perf-*.map"):  # Python leaves them
+        if str(script) in names.read_text(errors="replace"):
+            names.unlink()
+    whole(stats, least)
     total = sum(stacks.values())
     # The child's outer frames are of memory that its parent made, and named.
     named = sum(v for s, v in stacks.items() if f"py::parent:{script};" in s and f"py::top:{script};" in s and
@@ -708,10 +816,10 @@ def name_counts(profile):
 
 
 CASES = {f.__name__: f for f in (
-    shares, cpu_budget, in_signal, in_kernel, as_old, whole_host, name_rule, name_of_program, cgroup, pid_namespace, many, lost_news,
+    shares, cpu_budget, cpu_hotplug, in_signal, in_kernel, as_old, whole_host, name_rule, name_of_program, cgroup, pid_namespace, many, lost_news,
     nothing_left,
     deepflow, total,
-    go, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,
+    go, rust, java_frame_pointers, java_interpreted, java_names, java_command, java_container, java_other_user, java_disabled,
     java_default_flags, node, python, python_perf, names)}
 
 

@@ -8,6 +8,7 @@ user's own processes may be sampled; with PROFCORE_REQUIRE_BPF=1 that is a failu
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from live import Failure, Live, Skip, expect, judge, whole
+import live as by_bpf
+from live import FRAMES, Failure, Jvm, Live, Skip, cpu_time, expect, judge, split, whole
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 AS_NOBODY = [*NOBODY, "--inh-caps=-all", "--bounding-set=-all"]
@@ -133,6 +135,60 @@ def deep(live):
     whole(stats, 0.95)
 
 
+def cpu_budget(live):
+    """Walks fewer stacks where they cost too much; every thread still has its time."""
+    program = live.compile("shares.c")
+    user = AS_NOBODY if live.prefix else []
+    workers = [subprocess.Popen([*user, program, "1000"]) for _ in range(os.cpu_count())]  # two threads each
+    time.sleep(0.5)
+    before = [cpu_time(worker.pid) for worker in workers]
+    began = time.monotonic()
+    try:
+        targets = [word for worker in workers for word in ("-p", worker.pid)]
+        stats, stacks = live.record(*targets, "-F", 499, "-d", 10, "--cpu-budget", 0.01)
+        took = time.monotonic() - began
+        used = [10 / took * (cpu_time(worker.pid) - start) for worker, start in zip(workers, before)]
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    by_perf(stats)
+    frequency, lowered = map(int, re.search(r"^frequency\s+(\d+) Hz, lowered (\d+)", stats["text"], re.M).groups())
+    expect(lowered >= 1 and 1 <= frequency < 350, f"not lowered: {stats['text']}")
+    each = sum(stacks.values()) / stats["taken"]
+    expect(each > 1.05e9 / 499, f"{each} ns a sample, as if not lowered: {stats['text']}")
+    for worker, seconds in zip(workers, used):
+        had = sum(live.stacks(live.folder / "out.pb.gz", "--tagfocus", f"pid={worker.pid}:{worker.pid}").values()) / 1e9
+        print(f"{had:.2f} s of {seconds:.2f} s")
+        expect(abs(had / seconds - 1) < 0.12, f"{had:.2f} s of {seconds:.2f} s of {worker.pid}: {stats['text']}")
+    print(f"at last {frequency} Hz, {stats['taken']} samples")
+    check_heavy(stats, stacks, 0.12)  # the later samples weigh more
+
+
+def java_names(live):
+    """Methods of one's own JVM, that nobody asked before."""
+    with Jvm(live, FRAMES, before=AS_NOBODY if live.prefix else ()) as jvm:
+        live.folder.chmod(0o777)  # for what the recorder writes
+        stats, stacks = live.record("-p", jvm.process.pid, "-d", 4, "-F", 499)
+        by_perf(stats)
+        split(stacks, 499, within=0.03)
+        whole(stats, 0.9)
+        jvm.untouched()
+    with Jvm(live, before=AS_NOBODY if live.prefix else ()) as jvm:
+        live.folder.chmod(0o777)
+        live.record("-p", jvm.process.pid, "-d", 2, "-F", 299)
+        out = live.folder / "out.pb.gz"
+        everything = sum(live.stacks(out, "--focus", r"^Split\.").values())
+        marked = sum(live.stacks(out, "--focus", r"^Split\.", "--tagfocus", "incomplete=.").values())
+        expect(everything > 0 and marked == everything, f"{marked} of {everything} without frame pointers marked")
+
+
+def python_perf(live):
+    """CPython's trampolines, by the rows that BPF has."""
+    live.prefix = []  # interpreters that have them may lie where only their owner can run them
+    by_bpf.python_perf(live, "--backend", "perf", least=0.9)
+
+
 def refused(live):
     """What cannot be done without privileges is said, and what can."""
     def record(*words, code, says):
@@ -187,7 +243,8 @@ def bpf_capabilities(live):
     check_heavy(stats, stacks, 0.02)
 
 
-CASES = {f.__name__: f for f in (shares, threads, children, deep, refused, choice, bpf_capabilities)}
+CASES = {f.__name__: f for f in (
+    shares, threads, children, deep, cpu_budget, java_names, python_perf, refused, choice, bpf_capabilities)}
 
 
 def main():

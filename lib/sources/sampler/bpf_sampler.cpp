@@ -15,7 +15,8 @@
 #include "sampler.skel.h"
 #include "sources/sampler/bpf_tables.hpp"
 #include "sources/sampler/clock.hpp"
-#include "sources/sampler/jvm_process.hpp"
+#include "sources/sampler/cpu_clocks.hpp"
+#include "sources/sampler/java_finder.hpp"
 #include "sources/sampler/kernel_features.hpp"
 #include "sources/sampler/pid_namespace.hpp"
 #include "sources/sampler/quiet_libbpf.hpp"
@@ -58,18 +59,10 @@ struct RingCloser {
   void operator()(ring_buffer *ring) const noexcept { ring_buffer__free(ring); }
 };
 
-[[noreturn]] void fail(int error, std::string_view what) {
-  throw Error{error == EPERM || error == EACCES    ? Status::kPermission
-              : error == ENOMEM                    ? Status::kNoMemory
-              : error == EMFILE || error == ENFILE ? Status::kLimit
-                                                   : Status::kUnsupported,
-              fmt::format("{}: {}", what, strerrordesc_np(error))};
-}
-
 int possible_cpus() {
   const QuietLibbpf quiet;
   const int cpus = libbpf_num_possible_cpus();
-  if (cpus < 1) fail(-cpus, "the CPUs cannot be counted (/sys/devices/system/cpu/possible)");
+  if (cpus < 1) fail_bpf(-cpus, "the CPUs cannot be counted (/sys/devices/system/cpu/possible)");
   return cpus;
 }
 
@@ -79,7 +72,6 @@ constexpr int64_t kRecordsDelay = 1000000;
 /// Between two looks where nothing is told: on a quiet host new stacks lie in their ring, which
 /// wakes nobody before it is a quarter full, and JVMs are asked only when theirs have been seen.
 constexpr int64_t kHeartbeat = 200'000'000;
-constexpr uint64_t kSecondLook = 500'000'000; ///< at a JVM that has not started
 constexpr size_t kRescansAtOnce = 32;
 constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
 
@@ -97,7 +89,7 @@ public:
   void stop() override;
   Stats stats() const override;
   void charge(uint64_t nanoseconds) override { stats_.own_cpu_nanoseconds += nanoseconds; }
-  std::vector<JavaCode> take_java() override;
+  std::vector<JavaCode> take_java() override { return java_.take(); }
 
 private:
   void fit_to_kernel();
@@ -105,7 +97,9 @@ private:
   void attach();
   void choose_cgroup();
   void watch(int fd);
+  void watch_ring(const PerfRing &ring);
   void watch_rings(bool on);
+  bool take_new_cpus();
   void wake_after(int64_t nanoseconds);
   void rescan(bool is_behind);
   void register_all();
@@ -123,7 +117,6 @@ private:
   void watch_cost();
   uint64_t read_counter(uint32_t counter) const;
   void age_files();
-  void find_java();
   void read_counts(uint32_t window, WindowBuilder &builder);
   std::vector<uint64_t> read_counters() const;
   static int take_stack(void *self, void *data, size_t size);
@@ -134,8 +127,7 @@ private:
   std::unique_ptr<sampler_bpf, SkeletonCloser> skeleton_;
   bpf_program *program_ = nullptr; ///< of the skeleton's, the one for this kernel
   std::unique_ptr<ring_buffer, RingCloser> ring_;
-  std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link *)>> links_;
-  std::vector<int> clocks_; ///< the perf events of `links_`, which own them
+  std::optional<CpuClocks> clocks_; ///< nothing before the start and after the end
   std::unique_ptr<SideBand> side_band_;
   Descriptor epoll_;
   Descriptor ring_epoll_; ///< of the side-band's rings, inside `epoll_`
@@ -149,15 +141,13 @@ private:
   std::unique_ptr<RowPool> rows_;
   std::unique_ptr<FileSlots> slots_;
   std::unique_ptr<BpfProcesses> known_;
+  std::unique_ptr<RunningPrograms> running_;
   std::unordered_map<int32_t, Why> targets_;
   std::deque<int32_t> to_rescan_;
   std::unordered_set<int32_t> waits_for_rescan_;
   uint64_t last_gone_ = since_boot();
   StackStore stacks_[2];
-  using CodeByProcess = std::unordered_map<int32_t, std::vector<uint64_t>>;
-  CodeByProcess code_of_no_file_; ///< since it was looked through
-  CodeByProcess java_;            ///< of JVMs, since take_java
-  std::vector<uint64_t> found_;
+  JavaFinder java_;
   uint32_t window_ = 0;
   int cpus_ = 0;
   int64_t window_start_ = 0; ///< since 1970
@@ -167,7 +157,7 @@ private:
 
 BpfSampler::BpfSampler(const Options &options)
     : options_{options}, selects_{!options.pids.empty() || !options.name_pattern.empty()},
-      rate_{options.frequency, options.cpu_budget} {
+      java_{options.java}, rate_{options.frequency, options.cpu_budget} {
   CpuClock clock{stats_.own_cpu_nanoseconds};
   if (options.frequency < 1 || options.frequency > 1000)
     throw Error{Status::kInvalidArgument, "the frequency is 1 to 1000 a second and CPU"};
@@ -176,28 +166,24 @@ BpfSampler::BpfSampler(const Options &options)
   cpus_ = possible_cpus();
   load();
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
-  if (!epoll_.is_open()) fail(errno, "epoll");
+  if (!epoll_.is_open()) fail_bpf(errno, "epoll");
   // First the stream of changes, then the state, so that nothing falls in between.
   side_band_ = std::make_unique<SideBand>(cpus_, 64);
   ring_epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
-  if (!ring_epoll_.is_open()) fail(errno, "epoll");
-  for (const PerfRing &ring : side_band_->rings()) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (epoll_ctl(ring_epoll_.get(), EPOLL_CTL_ADD, ring.fd(), &event) != 0) fail(errno, "epoll");
-  }
+  if (!ring_epoll_.is_open()) fail_bpf(errno, "epoll");
+  for (const PerfRing &ring : side_band_->rings()) watch_ring(ring);
   watch(ring_epoll_.get());
   watches_rings_ = true;
   watch(ring_buffer__epoll_fd(ring_.get()));
   timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
-  if (!timer_.is_open()) fail(errno, "a timer");
+  if (!timer_.is_open()) fail_bpf(errno, "a timer");
   watch(timer_.get());
   if (rate_.is_on()) {
     cost_timer_ = Descriptor{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
     const timespec interval{RateControl::kInterval / 1000000000, 0};
     const itimerspec times{interval, interval};
     if (!cost_timer_.is_open() || timerfd_settime(cost_timer_.get(), 0, &times, nullptr) != 0)
-      fail(errno, "a timer");
+      fail_bpf(errno, "a timer");
     watch(cost_timer_.get());
   }
   register_all();
@@ -207,14 +193,19 @@ BpfSampler::BpfSampler(const Options &options)
 }
 
 void BpfSampler::stop() {
-  clocks_.clear();
-  links_.clear();
+  clocks_.reset();
 }
 
 void BpfSampler::watch(int fd) {
   epoll_event event{};
   event.events = EPOLLIN;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail(errno, "epoll");
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail_bpf(errno, "epoll");
+}
+
+void BpfSampler::watch_ring(const PerfRing &ring) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (epoll_ctl(ring_epoll_.get(), EPOLL_CTL_ADD, ring.fd(), &event) != 0) fail_bpf(errno, "epoll");
 }
 
 void BpfSampler::watch_rings(bool on) {
@@ -235,7 +226,7 @@ void BpfSampler::wake_after(int64_t nanoseconds) {
 /// Chooses what this kernel can run, before anything is loaded.
 void BpfSampler::fit_to_kernel() {
   KernelFeatures kernel = probe_kernel();
-  if (kernel.error != 0) fail(kernel.error, "BPF programs cannot be loaded");
+  if (kernel.error != 0) fail_bpf(kernel.error, "BPF programs cannot be loaded");
   if (!kernel.has_ring)
     throw Error{Status::kUnsupported,
                 "this kernel is too old: its BPF has no ring buffers (Linux 5.8 or newer has)"};
@@ -258,13 +249,14 @@ void BpfSampler::fit_to_kernel() {
 void BpfSampler::load() {
   QuietLibbpf quiet;
   skeleton_.reset(sampler_bpf__open());
-  if (!skeleton_) fail(errno, "the BPF program cannot be opened");
+  if (!skeleton_) fail_bpf(errno, "the BPF program cannot be opened");
   fit_to_kernel();
   skeleton_->rodata->only_targets = selects_ ? 1 : 0;
   skeleton_->rodata->only_cgroup = options_.cgroup.empty() ? 0 : 1;
   skeleton_->rodata->per_cpu = options_.per_cpu ? 1 : 0;
   skeleton_->rodata->kernel_stacks = options_.kernel_stacks ? 1 : 0;
   skeleton_->rodata->user_stacks = options_.user_stacks ? 1 : 0;
+  skeleton_->rodata->linger = options_.linger;
   skeleton_->rodata->pid_namespace = own_pid_namespace();
   skeleton_->bss->period_ns = UINT64_C(1000000000) / options_.frequency;
   // Room for half a minute of samples that are all different.
@@ -279,7 +271,7 @@ void BpfSampler::load() {
   if (error == -ESRCH)
     throw Error{Status::kUnsupported, "the kernel does not tell the layout of its structures: it "
                                       "was built without BTF (CONFIG_DEBUG_INFO_BTF)"};
-  if (error != 0) fail(-error, "the BPF program cannot be loaded");
+  if (error != 0) fail_bpf(-error, "the BPF program cannot be loaded");
   if (!options_.cgroup.empty()) choose_cgroup();
   row_memory_ = std::make_unique<BpfRowMemory>(bpf_map__fd(skeleton_->maps.row_chunks));
   file_table_ = std::make_unique<BpfFileTable>(bpf_map__fd(skeleton_->maps.files));
@@ -288,8 +280,9 @@ void BpfSampler::load() {
                                        [this] { return processes_.mapped_modules(false); });
   known_ = std::make_unique<BpfProcesses>(bpf_map__fd(skeleton_->maps.processes),
                                           bpf_map__fd(skeleton_->maps.large_processes));
+  running_ = std::make_unique<RunningPrograms>();
   ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.stacks), take_stack, this, nullptr));
-  if (!ring_) fail(errno, "the ring of stacks cannot be opened");
+  if (!ring_) fail_bpf(errno, "the ring of stacks cannot be opened");
 }
 
 void BpfSampler::choose_cgroup() {
@@ -305,38 +298,21 @@ void BpfSampler::choose_cgroup() {
   const uint32_t zero = 0;
   const auto fd = static_cast<uint32_t>(folder.get());
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.cgroups), &zero, &fd, BPF_ANY) != 0)
-    fail(errno, "the cgroup cannot be chosen");
+    fail_bpf(errno, "the cgroup cannot be chosen");
 }
 
 void BpfSampler::attach() {
-  QuietLibbpf quiet;
-  perf_event_attr attr{};
-  attr.size = sizeof attr;
-  attr.type = PERF_TYPE_HARDWARE;
-  attr.config = PERF_COUNT_HW_CPU_CYCLES;
-  attr.freq = 1;
-  attr.sample_freq = options_.frequency;
-  stats_.event = "cycles";
-  for (int cpu = 0; cpu < cpus_; ++cpu) {
-    Descriptor event{open_perf_event(attr, -1, cpu)};
-    if (!event.is_open() && errno != ENODEV &&
-        attr.type == PERF_TYPE_HARDWARE) { // no PMU, as in many machines
-      attr.type = PERF_TYPE_SOFTWARE;
-      attr.config = PERF_COUNT_SW_CPU_CLOCK;
-      attr.freq = 0; // the kernel would make it so, and IOC_PERIOD has to know what it sets
-      attr.sample_period = UINT64_C(1000000000) / options_.frequency;
-      stats_.event = "cpu-clock";
-      event = Descriptor{open_perf_event(attr, -1, cpu)};
-    }
-    if (!event.is_open()) {
-      if (errno == ENODEV) continue;
-      fail(errno, fmt::format("the clock of CPU {} cannot be opened", cpu));
-    }
-    bpf_link *link = bpf_program__attach_perf_event(program_, event.get());
-    if (link == nullptr) fail(errno, "the BPF program cannot be attached");
-    clocks_.push_back(event.release()); // the link has it
-    links_.emplace_back(link, bpf_link__destroy);
-  }
+  clocks_.emplace(program_, cpus_, options_.frequency);
+  stats_.event = clocks_->event();
+}
+
+/// CPUs that were switched on. Until now nothing was told of what processes did on them.
+bool BpfSampler::take_new_cpus() {
+  if (!clocks_) return false;
+  const std::vector<int> came = clocks_->look(now(CLOCK_MONOTONIC));
+  for (const int cpu : came)
+    if (const PerfRing *ring = side_band_->reopen(cpu)) watch_ring(*ring);
+  return !came.empty();
 }
 
 /// Called by libbpf, which is C: nothing may be thrown through it.
@@ -345,16 +321,7 @@ int BpfSampler::take_stack(void *given, void *data, size_t size) {
   const auto *stack = static_cast<const sampler_stack *>(data);
   if (size < SAMPLER_STACK_HEAD) return 0;
   try {
-    if (!self->stacks_[stack->window & 1].add(*stack, size)) return 0;
-    self->found_.clear();
-    add_code_of_no_file(*stack, JavaCode::kMost, self->found_);
-    if (!self->found_.empty()) {
-      std::vector<uint64_t> &all = self->code_of_no_file_[static_cast<int32_t>(stack->tgid)];
-      const size_t room = JavaCode::kMost - all.size();
-      all.insert(all.end(), self->found_.begin(),
-                 self->found_.begin() +
-                     static_cast<ptrdiff_t>(std::min(room, self->found_.size())));
-    }
+    if (self->stacks_[stack->window & 1].add(*stack, size)) self->java_.saw(*stack);
   } catch (const std::bad_alloc &) {
     return -ENOMEM;
   }
@@ -500,20 +467,14 @@ void BpfSampler::rescan(bool is_behind) {
 }
 
 void BpfSampler::set_frequency() {
-  const uint64_t period = UINT64_C(1000000000) / rate_.frequency();
+  if (!clocks_) return;
   const uint64_t old = skeleton_->bss->period_ns;
   // First what a sample stands for: the program sees to the first tick of each CPU after a change.
-  skeleton_->bss->period_ns = period;
-  uint64_t value = stats_.event == "cycles" ? rate_.frequency() : period;
-  for (const int clock : clocks_) {
-    if (ioctl(clock, PERF_EVENT_IOC_PERIOD, &value) == 0) continue;
-    // A kernel that will not do it: samples go on standing for what they did.
-    if (clock == clocks_.front()) {
-      skeleton_->bss->period_ns = old;
-      rate_ = RateControl{static_cast<uint32_t>(UINT64_C(1000000000) / old), 0};
-      return;
-    }
-  }
+  skeleton_->bss->period_ns = UINT64_C(1000000000) / rate_.frequency();
+  if (clocks_->set_frequency(rate_.frequency())) return;
+  // Samples go on standing for what they did.
+  skeleton_->bss->period_ns = old;
+  rate_ = RateControl{static_cast<uint32_t>(UINT64_C(1000000000) / old), 0};
 }
 
 void BpfSampler::watch_cost() {
@@ -530,9 +491,10 @@ void BpfSampler::watch_cost() {
 
 void BpfSampler::keep_up() {
   watch_cost();
+  const bool has_new_cpus = take_new_cpus();
   const SideBand::Applied applied = side_band_->apply(processes_);
   stats_.lost_records += applied.lost;
-  rescan(applied.lost != 0 || applied.was_full);
+  rescan(applied.lost != 0 || applied.was_full || has_new_cpus);
   for (const int32_t pid : processes_.take_recycled()) {
     targets_.erase(pid);
     forget_in_kernel(pid);
@@ -540,7 +502,7 @@ void BpfSampler::keep_up() {
   if (processes_.has_many_exited()) forget_exited(); // nobody drains
   register_changed();
   if (ring_buffer__consume(ring_.get()) == -ENOMEM) throw std::bad_alloc{};
-  find_java();
+  java_.look(processes_, files_);
   prepare_modules(INT64_C(20000000));
   bool come = applied.records != 0 || applied.has_more;
   if (!come && !watches_rings_) {
@@ -583,7 +545,7 @@ void BpfSampler::read_counts(uint32_t window, WindowBuilder &builder) {
         bpf_map_lookup_and_delete_batch(counts, first ? nullptr : &position, &position, keys.data(),
                                         values.data(), &count, &options);
     first = false;
-    if (error != 0 && error != -ENOENT) fail(-error, "the counts cannot be read");
+    if (error != 0 && error != -ENOENT) fail_bpf(-error, "the counts cannot be read");
     for (uint32_t i = 0; i < count; ++i) {
       stats_.delivered += values[i].samples;
       if (!builder.add(keys[i], values[i])) stats_.lost_stacks += values[i].samples;
@@ -597,48 +559,13 @@ void BpfSampler::age_files() {
   slots_->retry(processes_.mapped_modules(false));
 }
 
-/// Looks at each JVM once, as soon as code of no file is seen in it: at the end of the window it
-/// may have gone.
-void BpfSampler::find_java() {
-  for (auto &[pid, addresses] : std::exchange(code_of_no_file_, {})) {
-    Process *process = processes_.find(pid);
-    if (process == nullptr ||
-        std::none_of(process->mappings.begin(), process->mappings.end(), [&](const Mapping &at) {
-          return at.module < files_.size() && is_jvm_library(files_[at.module].path);
-        }))
-      continue;
-    if (options_.java) {
-      std::vector<uint64_t> &all = java_[pid];
-      const size_t room = JavaCode::kMost - all.size();
-      all.insert(all.end(), addresses.begin(),
-                 addresses.begin() + static_cast<ptrdiff_t>(std::min(room, addresses.size())));
-    }
-    const uint64_t time = since_boot();
-    if (process->is_known_jvm || process->has_exited || time - process->jvm_looked_at < kSecondLook)
-      continue;
-    process->jvm_looked_at = time;
-    const JvmProcess jvm = inspect_jvm("/proc", pid);
-    process->is_known_jvm = jvm.is_started;
-    process->omits_frame_pointers = jvm.omits_frame_pointers;
-  }
-}
-
-std::vector<JavaCode> BpfSampler::take_java() {
-  std::vector<JavaCode> taken;
-  for (auto &[pid, addresses] : std::exchange(java_, {}))
-    taken.push_back({pid, std::move(addresses)});
-  return taken;
-}
-
 Window BpfSampler::drain() {
   CpuClock clock{stats_.own_cpu_nanoseconds};
   keep_up();
   age_files(); // before the window, which hands out descriptors of files
   const uint32_t drained = window_;
   skeleton_->bss->window = ++window_;
-  // Samples that began in the old window end within microseconds.
-  const timespec grace{0, 200000};
-  nanosleep(&grace, nullptr);
+  if (!running_->wait_for_end()) fail_bpf(errno, "the end of a window cannot be waited for");
   keep_up();
   prepare_modules(INT64_MAX);
   const int64_t end = now(CLOCK_REALTIME);

@@ -37,6 +37,14 @@ void fill(std::span<sampler_mapping> to, const std::vector<const Mapping *> &cho
 
 } // namespace
 
+void fail_bpf(int error, std::string_view what) {
+  throw Error{error == EPERM || error == EACCES    ? Status::kPermission
+              : error == ENOMEM                    ? Status::kNoMemory
+              : error == EMFILE || error == ENFILE ? Status::kLimit
+                                                   : Status::kUnsupported,
+              fmt::format("{}: {}", what, strerrordesc_np(error))};
+}
+
 bool BpfProcesses::put(const Process &process, const ModuleFiles &files, FileSlots &slots) {
   std::vector<const Mapping *> chosen;
   const auto pid = static_cast<uint32_t>(process.pid);
@@ -118,6 +126,24 @@ BpfFileTable::BpfFileTable(int map) {
 
 BpfFileTable::~BpfFileTable() {
   munmap(files_, kFileBytes);
+}
+
+RunningPrograms::RunningPrograms() {
+  inner_ = Descriptor{
+      bpf_map_create(BPF_MAP_TYPE_ARRAY, "profcore_inner", sizeof(uint32_t), 8, 1, nullptr)};
+  LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = static_cast<uint32_t>(inner_.get()));
+  if (inner_.is_open())
+    outer_ = Descriptor{bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "profcore_wait",
+                                       sizeof(uint32_t), sizeof(uint32_t), 1, &options)};
+  if (!outer_.is_open())
+    throw Error{Status::kUnsupported,
+                fmt::format("a map of maps cannot be made: {}", strerrordesc_np(errno))};
+}
+
+bool RunningPrograms::wait_for_end() {
+  const uint32_t zero = 0;
+  const int inner = inner_.get();
+  return bpf_map_update_elem(outer_.get(), &zero, &inner, BPF_ANY) == 0;
 }
 
 } // namespace profcore::sampler

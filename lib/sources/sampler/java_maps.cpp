@@ -164,8 +164,9 @@ std::string JavaMaps::reason_of(int32_t pid) const {
   const Jvm &jvm = found->second;
   std::string text = fmt::format("Java process {}: {}", pid, problem_text(jvm.problem));
   const size_t line = jvm.answer.find('\n');
-  if (jvm.problem == JavaProblem::kRefused && line != jvm.answer.npos &&
-      line + 1 < jvm.answer.size()) {
+  const bool has_more =
+      jvm.problem == JavaProblem::kRefused || jvm.problem == JavaProblem::kStaleSocket;
+  if (has_more && line != jvm.answer.npos && line + 1 < jvm.answer.size()) {
     std::string said = jvm.answer.substr(line + 1);
     std::replace_if(
         said.begin(), said.end(), [](char c) { return c < ' ' || c > '~'; }, ' ');

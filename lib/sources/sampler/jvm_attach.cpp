@@ -122,8 +122,11 @@ void JvmAttach::find_socket(int64_t now) {
   struct stat status {};
   const std::string name = fmt::format(".java_pid{}", process_.namespace_pid);
   if (fstatat(tmp_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (!S_ISSOCK(status.st_mode) || (status.st_uid != process_.user && status.st_uid != 0))
-      return fail(JavaProblem::kWrongPeer);
+    if (!S_ISSOCK(status.st_mode) || (status.st_uid != process_.user && status.st_uid != 0)) {
+      // Where users may not remove each other's files, as in /tmp, the JVM cannot either.
+      answer_ = fmt::format("0\n/tmp/{} of user {}", name, status.st_uid);
+      return fail(JavaProblem::kStaleSocket);
+    }
     stage_ = Stage::kConnect;
     return;
   }

@@ -1,5 +1,6 @@
 #include "sources/sampler/jvm_process.hpp"
 
+#include "base/proc.hpp"
 #include "sources/sampler/module_files.hpp"
 
 #include <algorithm>
@@ -28,17 +29,10 @@ template <class Number> bool take_number(std::string_view text, Number &number, 
   return std::from_chars(text.data(), text.data() + text.size(), number, base).ec == std::errc{};
 }
 
-/// At most `most` bytes of a file of /proc.
+/// At most `most` bytes of a file of /proc; nothing when it cannot be read.
 std::string read_some(const std::string &path, size_t most) {
   std::string text;
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  while (file.is_open() && text.size() < most) {
-    const size_t filled = text.size();
-    text.resize(std::min(filled + 32768, most));
-    const ssize_t got = read(file.get(), text.data() + filled, text.size() - filled);
-    text.resize(filled + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (got <= 0) break;
-  }
+  read_proc(path, text, most);
   return text;
 }
 
@@ -60,24 +54,15 @@ std::string_view status_field(std::string_view text, std::string_view name, size
   return {};
 }
 
-uint64_t start_ticks_in(std::string_view stat) {
-  const size_t name_end = stat.rfind(')'); // the name may hold anything
-  if (name_end == stat.npos) return 0;
-  stat.remove_prefix(name_end + 1);
-  for (int field = 2; field < 21; ++field) {
-    const size_t space = stat.find(' ', 1);
-    if (space == stat.npos) return 0;
-    stat.remove_prefix(space);
-  }
-  uint64_t ticks = 0;
-  return take_number(stat, ticks) ? ticks : 0;
+uint64_t start_ticks_in(std::string_view text) {
+  ProcStat stat;
+  return parse_proc_stat(text, stat) ? stat.start_ticks : 0;
 }
 
 int64_t age_of(uint64_t start_ticks) {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
-  const auto hertz = static_cast<uint64_t>(std::max(1L, sysconf(_SC_CLK_TCK)));
-  const auto start = static_cast<int64_t>(start_ticks * (UINT64_C(1000000000) / hertz));
+  const auto start = static_cast<int64_t>(nanoseconds_of_ticks(start_ticks));
   const int64_t age = static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec - start;
   return std::max<int64_t>(age, 0);
 }
@@ -120,13 +105,9 @@ MapsFacts read_maps(const std::string &path) {
   constexpr std::string_view kCounters = "/tmp/hsperfdata_";
   MapsFacts facts;
   const std::string text = read_some(path, size_t{8} << 20);
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line{text.data() + at, end - at};
-    at = end + 1;
-    const size_t slash = line.find('/');
-    if (slash == line.npos) continue;
-    const std::string_view file = line.substr(slash);
+  std::string_view rest{text};
+  for (ProcMapping mapping; take_mapping(rest, mapping);) {
+    const std::string_view file = mapping.path;
     if (file.starts_with(kCounters) && file.size() < 512 && file.find("..") == file.npos)
       facts.counters = file;
     facts.has_jvm = facts.has_jvm || is_jvm_library(file);
@@ -202,7 +183,7 @@ std::string_view problem_text(JavaProblem problem) noexcept {
   case JavaProblem::kNotPermitted:
     return "only its own user and root may attach";
   case JavaProblem::kWrongPeer:
-    return "the attach socket in its /tmp belongs to somebody else";
+    return "another process listens on the attach socket in its /tmp";
   case JavaProblem::kBadMap:
     return "a link or somebody else's file is where its perf map would be";
   case JavaProblem::kStarting:
@@ -211,6 +192,10 @@ std::string_view problem_text(JavaProblem problem) noexcept {
     return "it is stopped";
   case JavaProblem::kNoHandler:
     return "it does not listen to SIGQUIT (-Xrs)";
+  case JavaProblem::kStaleSocket:
+    return "a file that is not its own is in the place of its attach socket, left by an earlier "
+           "process of that id or by a container that shares its /tmp; root or its owner can "
+           "remove it";
   case JavaProblem::kNoSocket:
     return "it did not open an attach socket in time";
   case JavaProblem::kNoAnswer:

@@ -25,6 +25,7 @@ enum class JavaProblem : uint8_t {
   kStarting,
   kStopped,
   kNoHandler,
+  kStaleSocket,
   kNoSocket,
   kNoAnswer,
   kRefused,

@@ -1,10 +1,9 @@
 #include "sources/sampler/module_files.hpp"
 
+#include "base/proc.hpp"
 #include "sources/sampler/unwind_table.hpp"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
@@ -29,16 +28,13 @@ bool is_named(const Descriptor &file, const FileId &id) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void *mapped = mmap(nullptr, page, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (mapped == MAP_FAILED) return false;
-  const auto wanted = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(mapped));
   FileId found;
-  const std::unique_ptr<FILE, int (*)(FILE *)> maps{std::fopen("/proc/self/maps", "re"),
-                                                    std::fclose};
-  char line[512];
-  while (maps && std::fgets(line, sizeof line, maps.get()) != nullptr)
-    if (std::string_view{line}.starts_with(wanted)) {
-      if (std::sscanf(line, "%*s %*s %*s %" SCNx32 ":%" SCNx32 " %" SCNu64, &found.major,
-                      &found.minor, &found.inode) != 3)
-        found = {};
+  std::string text;
+  read_proc("/proc/self/maps", text);
+  std::string_view rest{text};
+  for (ProcMapping mapping; take_mapping(rest, mapping);)
+    if (mapping.start == reinterpret_cast<uintptr_t>(mapped)) {
+      found = {mapping.major, mapping.minor, mapping.inode};
       break;
     }
   munmap(mapped, page);
@@ -50,16 +46,11 @@ bool is_named(const Descriptor &file, const FileId &id) {
 Descriptor open_mapped(const FileId &id, std::string_view path, int32_t pid, uint64_t start,
                        uint64_t end) {
   const std::string link = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, start, end);
-  Descriptor file{open(link.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  Descriptor file{open_regular(link, O_RDONLY)};
   if (file.is_open()) return file;
   const std::string in_root = fmt::format("/proc/{}/root{}", pid, path);
   for (const std::string &candidate : {in_root, std::string{path}}) {
-    // To open a device may do something, so first it is only looked at.
-    const Descriptor seen{open(candidate.c_str(), O_PATH | O_CLOEXEC)};
-    struct stat info {};
-    if (!seen.is_open() || fstat(seen.get(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-    file = Descriptor{open(fmt::format("/proc/self/fd/{}", seen.get()).c_str(),
-                           O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    file = Descriptor{open_regular(candidate, O_RDONLY)};
     if (file.is_open() && is_named(file, id)) return file;
   }
   return {};

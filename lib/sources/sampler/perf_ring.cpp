@@ -30,8 +30,20 @@ PerfRing::PerfRing(Descriptor event, size_t pages) : event_{std::move(event)} {
 
 PerfRing::PerfRing(PerfRing &&other) noexcept
     : event_{std::move(other.event_)}, control_{other.control_}, data_{other.data_},
-      size_{other.size_}, joined_{std::move(other.joined_)} {
+      size_{other.size_}, was_full_{other.was_full_}, damage_{other.damage_}, joined_{std::move(
+                                                                                  other.joined_)} {
   other.control_ = nullptr;
+}
+
+PerfRing &PerfRing::operator=(PerfRing &&other) noexcept {
+  event_ = std::exchange(other.event_, Descriptor{});
+  std::swap(control_, other.control_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(was_full_, other.was_full_);
+  std::swap(damage_, other.damage_);
+  std::swap(joined_, other.joined_);
+  return *this;
 }
 
 PerfRing::~PerfRing() {
@@ -42,15 +54,20 @@ std::span<const uint8_t> PerfRing::front(uint64_t head) {
   const uint64_t tail = control_->data_tail;
   if (tail >= head) return {};
   const std::span<const uint8_t> record = record_at(tail, head - tail);
-  if (record.empty()) pop(head - tail); // nothing that can be told apart
+  if (record.empty()) { // nothing that can be told apart
+    note_damage();
+    pop(head - tail);
+  }
   return record;
 }
 
 std::span<const uint8_t> PerfRing::record_at(uint64_t tail, uint64_t most) {
   const size_t at = tail & (size_ - 1);
-  perf_event_header header; // records are aligned to eight bytes: a header never wraps
-  std::memcpy(&header, data_ + at, sizeof header);
-  if (header.size < sizeof header || header.size > most) return {};
+  perf_event_header header;
+  if (most > size_ || most < sizeof header || at % sizeof header != 0) return {};
+  std::memcpy(&header, data_ + at, sizeof header); // aligned to its size: it never wraps
+  if (header.size < sizeof header || header.size % sizeof header != 0 || header.size > most)
+    return {};
   if (at + header.size <= size_) return {data_ + at, header.size};
   joined_.resize((header.size + 7U) / 8);
   auto *to = reinterpret_cast<uint8_t *>(joined_.data());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <linux/perf_event.h>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace profcore::sampler {
@@ -18,7 +19,7 @@ public:
   /// `pages` is a power of two. Throws Error with the reason when it cannot be mapped.
   PerfRing(Descriptor event, size_t pages);
   PerfRing(PerfRing &&other) noexcept;
-  PerfRing &operator=(PerfRing &&) = delete;
+  PerfRing &operator=(PerfRing &&other) noexcept;
   ~PerfRing();
 
   int fd() const noexcept { return event_.get(); }
@@ -35,7 +36,10 @@ public:
     was_full_ = head - tail > size_ - kLargestRecord;
     while (tail < head) {
       const std::span<const uint8_t> record = record_at(tail, head - tail);
-      if (record.empty()) break;
+      if (record.empty()) { // nothing that can be told apart
+        note_damage();
+        break;
+      }
       take(*reinterpret_cast<const perf_event_header *>(record.data()), record);
       tail += record.size();
     }
@@ -45,6 +49,11 @@ public:
   /// Whether the last `read` found so little room that a record may have had none. The kernel tells
   /// what was lost with the next record that it writes, which may be much later.
   bool was_full() const noexcept { return was_full_; }
+
+  /// Something in the ring was no record, or none of ours; ...
+  void note_damage() noexcept { ++damage_; }
+  /// ... how often that was since the last call. The kernel writes no such thing.
+  uint64_t take_damage() noexcept { return std::exchange(damage_, 0); }
 
   /// For those who read several rings side by side: how far the kernel has written, ...
   uint64_t head() const noexcept { return __atomic_load_n(&control_->data_head, __ATOMIC_ACQUIRE); }
@@ -66,6 +75,7 @@ private:
   const uint8_t *data_ = nullptr;
   size_t size_ = 0;
   bool was_full_ = false;
+  uint64_t damage_ = 0;
   std::vector<uint64_t> joined_; ///< a record that wraps around
 };
 

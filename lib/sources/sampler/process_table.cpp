@@ -1,10 +1,11 @@
 #include "sources/sampler/process_table.hpp"
 
+#include "base/proc.hpp"
 #include "sampler.h"
+#include "sources/sampler/trampolines.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,63 +16,6 @@
 
 namespace profcore::sampler {
 namespace {
-
-/// The whole of a file of /proc, bounded.
-bool read_proc(const std::string &path, std::string &text) {
-  constexpr size_t kMost = size_t{16} << 20;
-  text.clear();
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!file.is_open()) return false;
-  for (;;) {
-    const size_t filled = text.size();
-    text.resize(filled + 32768);
-    const ssize_t got = read(file.get(), text.data() + filled, 32768);
-    text.resize(filled + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (got <= 0) return got == 0;
-    if (text.size() > kMost) return true;
-  }
-}
-
-template <class Number>
-bool take_number(std::string_view &text, Number &number, int base, char end) {
-  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc{} || at == text.data() + text.size() || *at != end) return false;
-  text.remove_prefix(static_cast<size_t>(at - text.data()) + 1);
-  return true;
-}
-
-/// What /proc/PID/stat says.
-struct ProcStat {
-  std::string comm;
-  uint64_t start_time = 0;
-  uint32_t threads = 1;
-  int32_t parent = 0;
-};
-
-bool read_stat(int32_t pid, ProcStat &stat) {
-  std::string text;
-  if (!read_proc(fmt::format("/proc/{}/stat", pid), text)) return false;
-  const size_t name = text.find('(');
-  const size_t name_end = text.rfind(')'); // the name may hold anything
-  if (name == text.npos || name_end == text.npos || name_end < name) return false;
-  stat.comm = text.substr(name + 1, name_end - name - 1);
-  std::string_view rest{text};
-  rest.remove_prefix(std::min(rest.size(), name_end + 2));
-  uint64_t ticks = 0;
-  for (int field = 3; field <= 22; ++field) {
-    const size_t space = rest.find(' ');
-    if (space == rest.npos) return false;
-    const std::string_view word = rest.substr(0, space);
-    rest.remove_prefix(space + 1);
-    if (field == 4) std::from_chars(word.data(), word.data() + word.size(), stat.parent);
-    if (field == 20) std::from_chars(word.data(), word.data() + word.size(), stat.threads);
-    if (field == 22) std::from_chars(word.data(), word.data() + word.size(), ticks);
-  }
-  const long hertz = sysconf(_SC_CLK_TCK);
-  if (hertz <= 0) return false;
-  stat.start_time = ticks * (UINT64_C(1000000000) / static_cast<uint64_t>(hertz));
-  return true;
-}
 
 bool is_same_start(uint32_t a, uint32_t b) noexcept {
   return a == 0 || b == 0 || a - b + SAMPLER_STARTED_TOLERANCE <= 2 * SAMPLER_STARTED_TOLERANCE;
@@ -106,8 +50,11 @@ uint64_t since_boot() noexcept {
 }
 
 uint64_t start_time_of(int32_t pid) {
+  std::string text;
   ProcStat stat;
-  return read_stat(pid, stat) ? stat.start_time : 0;
+  return read_proc(fmt::format("/proc/{}/stat", pid), text) && parse_proc_stat(text, stat)
+             ? nanoseconds_of_ticks(stat.start_ticks)
+             : 0;
 }
 
 std::string_view container_in_cgroups(std::string_view text) {
@@ -236,33 +183,19 @@ Process *ProcessTable::scan(int32_t pid) {
   Process process;
   process.scanned = since_boot();
   ProcStat stat;
-  if (!read_stat(pid, stat) || !read_proc(fmt::format("/proc/{}/maps", pid), text)) return nullptr;
+  if (!read_proc(fmt::format("/proc/{}/stat", pid), text) || !parse_proc_stat(text, stat))
+    return nullptr;
   process.pid = pid;
-  process.start_time = stat.start_time;
-  process.comm = std::move(stat.comm);
+  process.start_time = nanoseconds_of_ticks(stat.start_ticks);
+  process.comm = stat.comm;
   process.parent = stat.parent;
   process.threads = stat.threads;
+  if (!read_proc(fmt::format("/proc/{}/maps", pid), text)) return nullptr;
   std::string_view rest{text};
-  while (!rest.empty()) {
-    const size_t end_of_line = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end_of_line);
-    rest.remove_prefix(std::min(rest.size(), end_of_line + 1));
-    uint64_t start = 0;
-    uint64_t end = 0;
-    uint64_t offset = 0;
-    FileId id;
-    if (!take_number(line, start, 16, '-') || !take_number(line, end, 16, ' ')) continue;
-    if (line.size() < 5 || line[2] != 'x' || static_cast<int64_t>(start) < 0)
-      continue; // [vsyscall]
-    line.remove_prefix(5);
-    if (!take_number(line, offset, 16, ' ') || !take_number(line, id.major, 16, ':') ||
-        !take_number(line, id.minor, 16, ' '))
-      continue;
-    const size_t space = std::min(line.find(' '), line.size());
-    std::from_chars(line.data(), line.data() + space, id.inode);
-    line.remove_prefix(space);
-    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-    const Mapping mapping = make_mapping(pid, start, end, offset, id, line);
+  for (ProcMapping line; take_mapping(rest, line);) {
+    if (!line.is_executable || static_cast<int64_t>(line.start) < 0) continue; // [vsyscall]
+    const Mapping mapping = make_mapping(pid, line.start, line.end, line.offset,
+                                         {line.major, line.minor, line.inode}, line.path);
     if (!process.mappings.empty() && extend(process.mappings.back(), mapping)) continue;
     process.mappings.push_back(mapping);
     if (process.mappings.size() > 2 * kMostMappings) bound(process);
@@ -363,7 +296,9 @@ void ProcessTable::on_fork(int32_t pid, int32_t parent, uint64_t time) {
   child.parent = parent;
   child.start_time = time;
   child.newest = time;
-  if (const Process *from = find(parent)) {
+  if (Process *from = find(parent)) {
+    // Looked at in the child they would be the child's.
+    if (from->is_changed) find_trampolines(*from, files_);
     child.mappings = from->mappings;
     child.comm = from->comm;
     child.container = from->container;

@@ -11,12 +11,22 @@
 // Why not frame pointers, which the kernel would walk for a hundredth of the data (callchain): most
 // programs have none. Why not one event for all CPUs: such an event cannot be inherited and have a
 // ring.
+//
+// What a sample costs is the walk. Where that is over the budget, samples are left out here, and
+// each that is walked stands for the time of those before it. Why not a longer period of the events
+// (PERF_EVENT_IOC_PERIOD): the kernel changes it for those that were opened, but not for those that
+// running threads and children have inherited from them, nor can these be opened anew without a
+// gap. What is left out is copied by the kernel all the same, some microseconds each.
 
 #include "base/error.hpp"
 #include "sources/sampler/clock.hpp"
+#include "sources/sampler/java_finder.hpp"
 #include "sources/sampler/perf_records.hpp"
+#include "sources/sampler/rate_control.hpp"
 #include "sources/sampler/ring_events.hpp"
+#include "sources/sampler/ring_order.hpp"
 #include "sources/sampler/side_band.hpp"
+#include "sources/sampler/trampolines.hpp"
 #include "sources/sampler/user_unwinder.hpp"
 #include "sources/sampler/window_builder.hpp"
 #include "unwind_row.h"
@@ -29,7 +39,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <queue>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -114,6 +123,7 @@ public:
   void stop() override;
   Stats stats() const override;
   void charge(uint64_t nanoseconds) override { stats_.own_cpu_nanoseconds += nanoseconds; }
+  std::vector<JavaCode> take_java() override { return java_.take(); }
 
 private:
   void watch_rings();
@@ -121,8 +131,11 @@ private:
   void start_timer();
   void attach(int32_t pid);
   void read_rings(uint64_t until);
+  void count_lost(uint64_t records);
   void take(std::span<const uint8_t> record, uint64_t time, uint32_t cpu);
   void take_sample(std::span<const uint8_t> record, uint32_t cpu);
+  uint64_t time_to_stand_for(const SampleRecord &sample);
+  void watch_cost();
   void take_task(std::span<const uint8_t> record);
   Process *process_of(int32_t pid);
   void scan_again();
@@ -142,31 +155,37 @@ private:
   std::unordered_set<int32_t> unknown_; ///< processes that /proc did not let us read
   std::unordered_map<sampler_key, sampler_count, KeyHash, KeyEqual> counts_;
   StackStore stacks_;
+  JavaFinder java_;
   std::array<uint64_t, SAMPLER_MAX_FRAMES> frames_{};
   sampler_stack scratch_{};
   bool is_starting_ = true;
   bool is_stopped_ = false;
   bool lost_news_ = false;
   uint64_t period_ns_;
-  int64_t window_start_ = 0; ///< since 1970
-  uint64_t lost_told_ = 0;   ///< by records
-  uint64_t lost_here_ = 0;   ///< no sample, or no room
+  RateControl rate_;
+  uint64_t reading_ns_ = 0;                      ///< CPU time of reading rings, walks and all
+  std::unordered_map<int32_t, uint64_t> unused_; ///< time of a thread's samples that were left out
+  int64_t window_start_ = 0;                     ///< since 1970
+  uint64_t lost_told_ = 0;                       ///< by records
+  uint64_t lost_here_ = 0;                       ///< no sample, or no room
   Stats stats_;
 };
 
 RingSampler::RingSampler(const Options &options)
     : options_{options}, unwinder_{files_, options.row_budget},
       events_{RingEvents::Options{options.frequency, options.follow_children, options.stack_bytes}},
-      period_ns_{UINT64_C(1000000000) / options.frequency} {
+      java_{options.java}, period_ns_{UINT64_C(1000000000) / options.frequency},
+      rate_{options.frequency, options.cpu_budget} {
   CpuClock clock{stats_.own_cpu_nanoseconds};
   epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
   if (!epoll_.is_open()) throw Error{Status::kIo, "no epoll descriptor"};
   watch_rings();
   // Rows of what is mapped now are made before the rings fill.
   for (const int32_t pid : options_.pids) {
-    const Process *process = processes_.scan(pid);
+    Process *process = processes_.scan(pid);
     if (process == nullptr) refuse_process(pid);
     if (!options_.user_stacks) continue;
+    find_trampolines(*process, files_);
     for (const Mapping &mapping : process->mappings) unwinder_.prepare(pid, mapping);
   }
   for (const int32_t pid : options_.pids) attach(pid);
@@ -244,37 +263,18 @@ void RingSampler::attach(int32_t pid) {
 }
 
 void RingSampler::read_rings(uint64_t until) {
-  struct Next {
-    uint64_t time;
-    size_t ring;
-    std::span<const uint8_t> record;
-    bool operator<(const Next &other) const { return time > other.time; } // the oldest on top
-  };
-  const std::span<PerfRing> rings = events_.rings();
-  std::vector<uint64_t> heads(rings.size());
-  std::priority_queue<Next> queue;
-  const auto look_at = [&](size_t ring) {
-    for (;;) {
-      const std::span<const uint8_t> record = rings[ring].front(heads[ring]);
-      if (record.empty()) return;
-      if (const std::optional<uint64_t> time = time_of(record)) {
-        queue.push({*time, ring, record});
-        return;
-      }
-      rings[ring].pop(record.size());
-    }
-  };
-  for (size_t i = 0; i < rings.size(); ++i) {
-    heads[i] = rings[i].head();
-    look_at(i);
-  }
-  while (!queue.empty() && queue.top().time <= until) {
-    const Next next = queue.top();
-    queue.pop();
-    take(next.record, next.time, events_.cpu(next.ring));
-    rings[next.ring].pop(next.record.size());
-    look_at(next.ring);
-  }
+  read_in_order(events_.rings(), until,
+                [&](size_t ring, uint64_t time, std::span<const uint8_t> record) {
+                  take(record, time, events_.cpu(ring));
+                });
+  for (PerfRing &ring : events_.rings()) count_lost(ring.take_damage());
+}
+
+/// Mappings may be among them. So processes are read again, once at the first, for the samples that
+/// follow, and once at the end.
+void RingSampler::count_lost(uint64_t records) {
+  lost_told_ += records;
+  if (records != 0 && !std::exchange(lost_news_, true)) scan_again();
 }
 
 void RingSampler::take(std::span<const uint8_t> record, uint64_t time, uint32_t cpu) {
@@ -285,12 +285,7 @@ void RingSampler::take(std::span<const uint8_t> record, uint64_t time, uint32_t 
     return;
   }
   take_task(record);
-  const uint64_t lost = apply_record(record, time, processes_);
-  if (lost == 0) return;
-  lost_told_ += lost;
-  // Mappings may be among them. Once at the first, for the samples that follow, and once at the
-  // end.
-  if (!std::exchange(lost_news_, true)) scan_again();
+  count_lost(apply_record(record, time, processes_));
 }
 
 /// Threads, which the process table does not keep.
@@ -328,15 +323,49 @@ Process *RingSampler::process_of(int32_t pid) {
   return found;
 }
 
+/// The time of a thread since its last sample that was not left out; 0: this one is. A thread's
+/// first comes after a part of the period by chance, or those that end soon would never be seen;
+/// what they have left in the end makes up for it.
+uint64_t RingSampler::time_to_stand_for(const SampleRecord &sample) {
+  const uint64_t period = UINT64_C(1000000000) / rate_.frequency();
+  if (period <= period_ns_) return period_ns_;
+  const auto tid = static_cast<int32_t>(sample.tid);
+  const auto [at, is_new] = unused_.try_emplace(tid, mix(sample.time, sample.tid) % period);
+  at->second += period_ns_;
+  const uint64_t stands_for = at->second - at->second % period;
+  at->second -= stands_for;
+  return stands_for;
+}
+
+/// Rows of files that are new are no steady cost, and no more rarely made when samples are rarer.
+void RingSampler::watch_cost() {
+  if (!rate_.is_on()) return;
+  const uint64_t sampling = reading_ns_ - std::min(reading_ns_, unwinder_.preparing_nanoseconds());
+  const Cost spent{sampling,
+                   stats_.own_cpu_nanoseconds - std::min(sampling, stats_.own_cpu_nanoseconds)};
+  const int64_t time = now(CLOCK_MONOTONIC);
+  if (!rate_.has_started())
+    rate_.start(time, spent);
+  else if (rate_.update(time, spent) && rate_.frequency() == options_.frequency)
+    unused_.clear();
+  constexpr size_t kMostThreads = 65536; // whose end was not told, too
+  if (unused_.size() > kMostThreads) unused_.clear();
+}
+
 void RingSampler::take_sample(std::span<const uint8_t> record, uint32_t cpu) {
-  ++stats_.taken;
   const std::optional<SampleRecord> sample = parse_sample(record);
+  const uint64_t nanoseconds = sample ? time_to_stand_for(*sample) : period_ns_;
+  if (nanoseconds == 0) return;
+  ++stats_.taken;
   if (!sample) {
     ++lost_here_;
     return;
   }
-  const Process *process = process_of(static_cast<int32_t>(sample->pid));
-  if (process == nullptr) ++stats_.unregistered;
+  Process *process = process_of(static_cast<int32_t>(sample->pid));
+  if (process == nullptr)
+    ++stats_.unregistered;
+  else if (options_.user_stacks && process->is_changed)
+    find_trampolines(*process, files_);
   UserUnwinder::Walk walk;
   if (options_.user_stacks) walk = unwinder_.walk(process, *sample, frames_);
   ++stats_.stops[walk.stop];
@@ -351,7 +380,7 @@ void RingSampler::take_sample(std::span<const uint8_t> record, uint32_t cpu) {
   const auto known = counts_.find(key);
   if (known != counts_.end()) {
     ++known->second.samples;
-    known->second.nanoseconds += period_ns_;
+    known->second.nanoseconds += nanoseconds;
     return;
   }
   if (counts_.size() >= kMostCounts) {
@@ -360,7 +389,7 @@ void RingSampler::take_sample(std::span<const uint8_t> record, uint32_t cpu) {
   }
   sampler_count count{};
   count.samples = 1;
-  count.nanoseconds = period_ns_;
+  count.nanoseconds = nanoseconds;
   const auto thread = threads_.find(static_cast<int32_t>(sample->tid));
   if (thread != threads_.end()) std::memcpy(count.comm, thread->second.text, sizeof count.comm);
   Comm name;
@@ -368,7 +397,8 @@ void RingSampler::take_sample(std::span<const uint8_t> record, uint32_t cpu) {
   std::memcpy(count.process_comm, name.text, sizeof count.process_comm);
   counts_.emplace(key, count);
   std::copy_n(frames_.begin(), walk.frames, scratch_.frames);
-  stacks_.add(scratch_, SAMPLER_STACK_HEAD + walk.frames * sizeof(uint64_t));
+  if (stacks_.add(scratch_, SAMPLER_STACK_HEAD + walk.frames * sizeof(uint64_t)))
+    java_.saw(scratch_);
 }
 
 /// After news were lost: what /proc says of the processes that are known.
@@ -386,15 +416,22 @@ void RingSampler::forget_exited() {
 }
 
 void RingSampler::keep_up() {
+  watch_cost();
   replace_silent_rings();
-  read_rings(is_stopped_ ? UINT64_MAX : since_boot() - kStillWritten);
+  {
+    CpuClock clock{reading_ns_};
+    read_rings(is_stopped_ ? UINT64_MAX : since_boot() - kStillWritten);
+  }
+  java_.look(processes_, files_);
   if (std::exchange(lost_news_, false)) scan_again();
   const std::vector<int32_t> suspects = processes_.take_suspects();
   for (const int32_t pid : std::unordered_set<int32_t>{suspects.begin(), suspects.end()})
     if (processes_.scan(pid) != nullptr) ++stats_.rescans;
   if (processes_.has_many_exited()) forget_exited(); // nobody drains
+  for (const int32_t pid : processes_.take_changed())
+    if (Process *process = processes_.find(pid); process != nullptr && options_.user_stacks)
+      find_trampolines(*process, files_);
   // Lists for those that keep a copy in the kernel.
-  processes_.take_changed();
   processes_.take_exited();
   processes_.take_recycled();
   files_.take_opened();
@@ -426,7 +463,10 @@ Window RingSampler::drain() {
   counts_.clear();
   stacks_.clear();
   unknown_.clear();
-  for (const int32_t tid : ended_threads_) threads_.erase(tid);
+  for (const int32_t tid : ended_threads_) {
+    threads_.erase(tid);
+    unused_.erase(tid);
+  }
   ended_threads_.clear();
   processes_.find_gone();
   forget_exited();
@@ -456,7 +496,8 @@ Stats RingSampler::stats() const {
   stats.modules = files_.known();
   stats.cut_registrations = processes_.cut_mappings();
   stats.evicted_files = unwinder_.evicted();
-  stats.frequency = options_.frequency;
+  stats.frequency = rate_.frequency();
+  stats.times_lowered = rate_.times_lowered();
   stats.event = events_.event();
   return stats;
 }

@@ -30,10 +30,11 @@ struct Options {
   bool per_thread = false; ///< tell threads apart, by the labels `tid` and `thread`
   bool per_cpu = false;    ///< tell CPUs apart, by the label `cpu`
   uint64_t row_budget = UINT64_C(64) << 20; ///< bytes of unwind rows, in kernel memory for BPF
-  double cpu_budget = 0.01; ///< BPF: share of one CPU that sampling may cost; not above 0: any
-  uint32_t stack_bytes = 0; ///< perf ring: of a stack that a sample copies; 0: what fits
-  bool java = false;        ///< JVMs that want names are collected for `take_java`
+  double cpu_budget = 0.01;       ///< share of one CPU that sampling may cost; not above 0: any
+  uint32_t stack_bytes = 0;       ///< perf ring: of a stack that a sample copies; 0: what fits
+  bool java = false;              ///< JVMs that want names are collected for `take_java`
   bool as_on_old_kernels = false; ///< for tests: without what came after Linux 5.8
+  uint32_t linger = 0; ///< for tests: BPF: rounds of nothing that each sample takes longer
 };
 
 /// Since the start. Every sample is one of: delivered, lost for a reason told here, or still to be

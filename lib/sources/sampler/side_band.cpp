@@ -19,7 +19,11 @@ bool is_outside(uint32_t pid) {
 
 } // namespace
 
-SideBand::SideBand(int cpus, size_t pages_per_cpu) {
+SideBand::SideBand(int cpus, size_t pages_per_cpu) : pages_{pages_per_cpu} {
+  for (int cpu = 0; cpu < cpus; ++cpu) open(cpu);
+}
+
+bool SideBand::open(int cpu) {
   perf_event_attr attr{};
   attr.type = PERF_TYPE_SOFTWARE;
   attr.size = sizeof attr;
@@ -36,16 +40,37 @@ SideBand::SideBand(int cpus, size_t pages_per_cpu) {
   attr.clockid = CLOCK_BOOTTIME; // as start times in /proc
   attr.watermark = 1;
   attr.wakeup_watermark = 1;
-  for (int cpu = 0; cpu < cpus; ++cpu) {
-    Descriptor event{open_perf_event(attr, -1, cpu)};
-    if (!event.is_open()) {
-      if (errno == ENODEV) continue; // this CPU is off
-      throw Error{
-          errno == EACCES || errno == EPERM ? Status::kPermission : Status::kIo,
-          fmt::format("the side-band of CPU {} cannot be opened: {}", cpu, strerrordesc_np(errno))};
-    }
-    rings_.emplace_back(std::move(event), pages_per_cpu);
+  Descriptor event{open_perf_event(attr, -1, cpu)};
+  if (!event.is_open()) {
+    if (errno == ENODEV) return false; // this CPU is off
+    throw Error{
+        errno == EACCES || errno == EPERM ? Status::kPermission : Status::kIo,
+        fmt::format("the side-band of CPU {} cannot be opened: {}", cpu, strerrordesc_np(errno))};
   }
+  rings_.emplace_back(std::move(event), pages_);
+  cpus_.push_back(cpu);
+  return true;
+}
+
+const PerfRing *SideBand::reopen(int cpu) {
+  const auto at = std::find(cpus_.begin(), cpus_.end(), cpu) - cpus_.begin();
+  if (!open(cpu)) return nullptr;
+  if (static_cast<size_t>(at) + 1 == rings_.size()) return &rings_.back();
+  read(rings_[static_cast<size_t>(at)]); // the last before it was switched off
+  rings_.erase(rings_.begin() + at);
+  cpus_.erase(cpus_.begin() + at);
+  return &rings_.back();
+}
+
+/// Copies records out. Returns how many were none.
+uint64_t SideBand::read(PerfRing &ring) {
+  ring.read([&](const perf_event_header &, std::span<const uint8_t> record) {
+    if (const std::optional<uint64_t> time = time_of(record))
+      keep(*time, record);
+    else
+      ring.note_damage();
+  });
+  return ring.take_damage();
 }
 
 uint64_t apply_record(std::span<const uint8_t> bytes, uint64_t time, ProcessTable &processes) {
@@ -119,9 +144,7 @@ SideBand::Applied SideBand::apply(ProcessTable &processes) {
     keep(event.time, {record, header.size});
   }
   for (PerfRing &ring : rings_) {
-    ring.read([&](const perf_event_header &, std::span<const uint8_t> record) {
-      if (const std::optional<uint64_t> time = time_of(record)) keep(*time, record);
-    });
+    applied.lost += read(ring);
     applied.was_full = applied.was_full || ring.was_full();
   }
   std::stable_sort(events_.begin(), events_.end(),

@@ -37,6 +37,10 @@ public:
                                            [](const PerfRing &ring) { return !ring.is_empty(); });
   }
 
+  /// A CPU was switched on: what it was told of before its end is kept, and from now on there is a
+  /// new ring; null when it is off again. Throws Error.
+  const PerfRing *reopen(int cpu);
+
   const std::vector<PerfRing> &rings() const noexcept { return rings_; }
 
 private:
@@ -45,9 +49,13 @@ private:
     size_t offset; ///< in `bytes_`
   };
 
+  bool open(int cpu);
+  uint64_t read(PerfRing &ring);
   void keep(uint64_t time, std::span<const uint8_t> record);
 
+  size_t pages_;
   std::vector<PerfRing> rings_;
+  std::vector<int> cpus_;       ///< of the rings
   std::vector<uint64_t> bytes_; ///< records, copied out so that rings are free again
   std::vector<Event> events_;
   std::vector<uint64_t> bytes_before_;

@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "sampler.h"
+#include "sources/sampler/clock.hpp"
+#include "sources/sampler/trampolines.hpp"
 #include "sources/sampler/unwind_table.hpp"
 
 #include <algorithm>
@@ -72,11 +74,19 @@ const Mapping *find_mapping(const std::vector<Mapping> &mappings, uint64_t addre
 } // namespace
 
 void UserUnwinder::prepare(int32_t pid, const Mapping &mapping) {
-  const uint32_t number = mapping.module;
+  const uint32_t number = mapping.known_as();
   if (number == ModuleFiles::kNone || files_[number].was_prepared) return;
   if (tables_.size() <= number) tables_.resize(files_.size());
+  const CpuClock clock{preparing_};
   Table &table = tables_[number];
   ModuleFile &module = files_[number];
+  if (module.trampolines.stride != 0) {
+    module.was_prepared = true;
+    FileRows made = make_trampoline_rows(module.trampolines);
+    module.code.assign(1, {0, 0, made.end});
+    take(table, std::move(made.rows), 0);
+    return;
+  }
   if (!module.is_vdso && !module.file.is_open()) { // too many were open, or it could not be
     if (table.failures >= ModuleFiles::kMaxTries) return;
     if (!files_.reopen(number, pid, mapping.start, mapping.end)) {
@@ -96,14 +106,20 @@ void UserUnwinder::prepare(int32_t pid, const Mapping &mapping) {
     return;
   }
   module.code.assign(made.code.begin(), made.code.end());
-  // Half a table would end walks where they need not.
-  const uint64_t size = made.rows.size() * sizeof(unwind_row);
-  table.found_no_room = !made.complete || size > budget_ - used_;
+  if (made.complete)
+    take(table, std::move(made.rows), made.base);
+  else // half a table would end walks where they need not
+    table.found_no_room = true;
+}
+
+void UserUnwinder::take(Table &table, PodVector<unwind_row> rows, uint64_t base) {
+  const uint64_t size = rows.size() * sizeof(unwind_row);
+  table.found_no_room = size > budget_ - used_;
   if (table.found_no_room) return;
-  made.rows.shrink_to_fit();
+  rows.shrink_to_fit();
   used_ += size;
-  table.rows = std::move(made.rows);
-  table.base = made.base;
+  table.rows = std::move(rows);
+  table.base = base;
 }
 
 void UserUnwinder::drop(Table &table) {
@@ -138,11 +154,13 @@ uint64_t UserUnwinder::files_without_rows() const noexcept {
 
 const unwind_row *UserUnwinder::find_row(int32_t pid, const Mapping &mapping, uint64_t pc) {
   prepare(pid, mapping);
-  if (mapping.module >= tables_.size()) return nullptr;
-  const Table &table = tables_[mapping.module];
+  const uint32_t number = mapping.known_as();
+  if (number >= tables_.size()) return nullptr;
+  const Table &table = tables_[number];
   if (table.rows.size() == 0) return nullptr;
-  const uint64_t offset = pc - mapping.start + mapping.offset;
-  for (const CodeSegment &part : files_[mapping.module].code) {
+  const bool is_file = mapping.module != ModuleFiles::kNone; // else the offset means nothing
+  const uint64_t offset = pc - mapping.start + (is_file ? mapping.offset : 0);
+  for (const CodeSegment &part : files_[number].code) {
     if (offset < part.file_offset || offset - part.file_offset >= part.size) continue;
     const uint64_t at = offset - part.file_offset + part.address - table.base;
     if (at > UINT32_MAX) return nullptr;
@@ -175,12 +193,12 @@ UserUnwinder::Walk UserUnwinder::walk(const Process *process, const SampleRecord
     uint64_t frame = pc;
     const unwind_row *row = nullptr;
     if (process != nullptr) mapping = find_mapping(process->mappings, pc, mapping);
-    if (mapping != nullptr && mapping->module != ModuleFiles::kNone) {
+    if (mapping != nullptr && mapping->module != ModuleFiles::kNone)
       frame = SAMPLER_FRAME_IN_MODULE |
               static_cast<uint64_t>(mapping->module) << SAMPLER_FRAME_OFFSET_BITS |
               ((pc - mapping->start + mapping->offset) & SAMPLER_FRAME_OFFSET_MASK);
+    if (mapping != nullptr && mapping->known_as() != ModuleFiles::kNone)
       row = find_row(process->pid, *mapping, pc);
-    }
     frames[walk.frames++] = frame;
     if (sample.abi != PERF_SAMPLE_REGS_ABI_64) { // of a program for 32 bits
       walk.stop = UNWIND_OTHER;

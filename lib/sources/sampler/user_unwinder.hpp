@@ -38,6 +38,8 @@ public:
   /// Of those that frames lay in.
   uint64_t files_without_rows() const noexcept;
   uint64_t evicted() const noexcept { return evicted_; }
+  /// CPU time of `prepare`, which walks do, too.
+  uint64_t preparing_nanoseconds() const noexcept { return preparing_; }
 
 private:
   struct Table {
@@ -48,12 +50,14 @@ private:
   };
 
   const unwind_row *find_row(int32_t pid, const Mapping &mapping, uint64_t pc);
+  void take(Table &table, PodVector<unwind_row> rows, uint64_t base);
   void drop(Table &table);
 
   ModuleFiles &files_;
   uint64_t budget_;
   uint64_t used_ = 0;
   uint64_t evicted_ = 0;
+  uint64_t preparing_ = 0;
   std::vector<Table> tables_; ///< by module
 };
 

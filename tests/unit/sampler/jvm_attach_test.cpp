@@ -293,10 +293,24 @@ TEST_CASE("a socket of somebody else") {
   unlink(jvm.path(".java_pid").c_str());
   // A plain file, and a link to a socket that is the right one.
   close(open(jvm.path(".java_pid").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  CHECK(problem_with(jvm) == JavaProblem::kWrongPeer);
+  CHECK(problem_with(jvm) == JavaProblem::kStaleSocket);
   unlink(jvm.path(".java_pid").c_str());
   REQUIRE(symlink("/dev/null", jvm.path(".java_pid").c_str()) == 0);
-  CHECK(problem_with(jvm) == JavaProblem::kWrongPeer);
+  CHECK(problem_with(jvm) == JavaProblem::kStaleSocket);
+  CHECK(jvm.seen->signals == 0);
+}
+
+TEST_CASE("another user's stale socket is told with its place and its owner") {
+  if (geteuid() != 0) return;
+  FakeJvm jvm{{true, true, "11000000", {}}};
+  const std::string place = jvm.path(".java_pid");
+  close(listen_at(place));
+  REQUIRE(chown(place.c_str(), 4321, 4321) == 0);
+  JvmAttach attach{"/proc", jvm.pid, now_ns(), kShort};
+  CHECK(attach.step(now_ns()) == MapRequest::State::kFailed);
+  CHECK(attach.problem() == JavaProblem::kStaleSocket);
+  CHECK(attach.answer() == "0\n" + place + " of user 4321");
+  CHECK(jvm.seen->signals == 0);
 }
 
 TEST_CASE("nobody is made to write through a link") {
