@@ -56,7 +56,8 @@ bool is_chunk(std::span<const uint8_t> bytes) noexcept {
 }
 
 Chunk::Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict)
-    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict} {}
+    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict},
+      long_texts_{0, PositionHash{random_hash_seed()}} {}
 
 Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
                   const Wanted &wanted, bool strict) {

@@ -4,6 +4,7 @@
 // are. `Chunk::load` does all that can be done without a profile, so that chunks can be read ahead
 // on another thread; whoever maps events then asks for fields and looks keys up.
 
+#include "base/hash.hpp"
 #include "sources/decode/jfr/pools.hpp"
 #include "sources/decode/jfr/schema.hpp"
 
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace profcore::jfr {
@@ -109,7 +111,8 @@ public:
   const uint8_t *begin() const noexcept { return bytes_.data(); }
   const uint8_t *end() const noexcept { return bytes_.data() + bytes_.size(); }
 
-  /// The string that stands at `at`, keys followed. Made in `arena` where it is not UTF-8 in place.
+  /// The string that stands at `at`, keys followed. Made in `arena` where it is not UTF-8 in place;
+  /// a long one in the chunk itself, once, so that this is for one thread at a time.
   std::string_view string_at(const uint8_t *at, Arena &arena) const;
   /// The text of a pool entry that is a string, or a class with one string (a symbol); "" when
   /// there is none.
@@ -133,6 +136,7 @@ private:
   void check_room(uint64_t more_constants) const;
   uint32_t resume_after(uint32_t position);
   void walk_chain();
+  std::string_view long_text_at(const uint8_t *at) const;
 
   std::span<const uint8_t> bytes_;
   uint64_t offset_;
@@ -146,6 +150,13 @@ private:
   uint64_t most_bytes_ = UINT64_MAX;
   std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
   bool walked_chain_ = false;
+
+  struct PositionHash {
+    uint64_t seed;
+    size_t operator()(uint32_t position) const noexcept { return hash_u64(position, seed); }
+  };
+  mutable std::unordered_map<uint32_t, std::string_view, PositionHash> long_texts_;
+  mutable Arena long_arena_;
 };
 
 } // namespace profcore::jfr

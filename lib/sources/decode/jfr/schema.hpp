@@ -160,6 +160,8 @@ struct StringValue {
   bool is_key = false;
   uint64_t key = 0;
 };
+/// Whether reading the string takes long: it is not in place, and not short.
+bool is_long_to_make(const uint8_t *at, const uint8_t *end, bool compressed) noexcept;
 StringValue read_string(const uint8_t *&at, const uint8_t *end, bool compressed, Arena &arena);
 
 } // namespace profcore::jfr
