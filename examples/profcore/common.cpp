@@ -6,8 +6,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <fmt/format.h>
+#include <fstream>
 #include <sys/ioctl.h>
 #include <system_error>
 #include <thread>
@@ -24,10 +26,14 @@ constexpr std::array kGeneral = {
 };
 constexpr std::array kInput = {
     Option{"format", 0, "NAME",
-           "what the inputs are: pprof, pprof-legacy, collapsed; default: find out"},
+           "what the inputs are: pprof, pprof-legacy, collapsed, jfr; default: find out"},
     Option{"strict", 0, "", "damage that could be stepped over is an error"},
     Option{"collapsed-type", 0, "T/U", "what collapsed counts are, e.g. cpu/microseconds"},
     Option{"lines", 0, "", "collapsed: every line is one sample and has no count"},
+    Option{"normalize-names", 0, "", "JFR: Foo$$Lambda$12/0x7f.. as Foo$$Lambda_ and the like"},
+    Option{"class-frames", 0, "", "JFR: what was allocated is a leaf frame, not a label"},
+    Option{"jfr-labels", 0, "FILE", "JFR: Pyroscope's labels of context ids"},
+    Option{"sample-rate", 0, "HZ", "JFR with --compat pyroscope: its sampleRate; default: 100"},
     Option{"threads", 0, "N", "how many threads may decode; default: one per processor"},
     Option{"max-memory", 0, "MIB",
            "bound of an inflated input and of the result, whatever the input's size"},
@@ -57,7 +63,8 @@ constexpr std::array kTree = {
 };
 constexpr std::array kView = {
     Option{"total", 0, "", "by process and thread alone: where the time of the host went"},
-    Option{"compat", 0, "NAME", "frames and values in the forms of: deepflow"},
+    Option{"compat", 0, "NAME",
+           "frames and values in the forms of: deepflow, or, for JFR, pyroscope"},
 };
 
 std::atomic<bool> g_interrupted{false};
@@ -100,6 +107,19 @@ int32_t show_progress(uint64_t done, uint64_t total, void *) {
     std::fflush(stderr);
   }
   return interrupted() ? 1 : 0;
+}
+
+std::string read_small_file(const std::string &path) {
+  constexpr size_t kMost = size_t{64} << 20;
+  std::ifstream file{path, std::ios::binary};
+  if (!file) throw UsageError{fmt::format("{}: {}", path, std::strerror(errno))};
+  std::string bytes;
+  std::array<char, 65536> part;
+  while (file.read(part.data(), part.size()) || file.gcount() > 0) {
+    bytes.append(part.data(), static_cast<size_t>(file.gcount()));
+    if (bytes.size() > kMost) throw UsageError{fmt::format("{}: more than 64 MiB", path)};
+  }
+  return bytes;
 }
 
 profcore_format format_by_name(const std::string &name) {
@@ -249,6 +269,19 @@ profcore::Profile open_profile(const std::string &path, const Arguments &argumen
   const std::string unit = slash == collapsed.npos ? "" : collapsed.substr(slash + 1);
   if (!type.empty()) options.collapsed_type = type.c_str();
   if (!unit.empty()) options.collapsed_unit = unit.c_str();
+  options.jfr_compat = arguments.get("compat") == "pyroscope" ? PROFCORE_JFR_COMPAT_PYROSCOPE
+                                                              : PROFCORE_JFR_COMPAT_NONE;
+  options.jfr_normalize_names = arguments.has("normalize-names") ? 1 : 0;
+  options.jfr_class_frames = arguments.has("class-frames") ? 1 : 0;
+  if (arguments.has("sample-rate"))
+    options.jfr_sample_rate =
+        static_cast<uint64_t>(arguments.number("sample-rate", 100, 1, 1'000'000'000));
+  std::string labels;
+  if (arguments.has("jfr-labels")) {
+    labels = read_small_file(arguments.get("jfr-labels"));
+    options.jfr_labels = labels.data();
+    options.jfr_labels_size = labels.size();
+  }
   profcore::Profile profile = path == "-" ? profcore::Profile::from_fd(STDIN_FILENO, &options)
                                           : profcore::Profile::from_file(path, &options);
   end_progress();
@@ -288,8 +321,12 @@ profcore::Profile apply_filters(profcore::Profile profile, const Arguments &argu
 
 void check_view(const Arguments &arguments) {
   const std::string compat = arguments.get("compat");
-  if (arguments.has("compat") && compat != "deepflow")
-    throw UsageError{fmt::format("--compat knows deepflow, not \"{}\"", compat)};
+  if (arguments.has("compat") && compat != "deepflow" && compat != "pyroscope")
+    throw UsageError{fmt::format("--compat knows deepflow and pyroscope, not \"{}\"", compat)};
+}
+
+bool has_deepflow_forms(const Arguments &arguments) {
+  return arguments.get("compat") == "deepflow";
 }
 
 profcore::Profile apply_view(profcore::Profile profile, const Arguments &arguments) {
@@ -298,7 +335,7 @@ profcore::Profile apply_view(profcore::Profile profile, const Arguments &argumen
   auto options = profcore::init<profcore_view_options>();
   options.context = &context;
   if (arguments.has("total")) profile = profile.host_view(&options);
-  if (arguments.has("compat")) profile = profile.deepflow_view(&options);
+  if (has_deepflow_forms(arguments)) profile = profile.deepflow_view(&options);
   end_progress();
   return profile;
 }
@@ -338,9 +375,9 @@ std::string only_process(const profcore::Profile &profile) {
 /// What the root of a graph is called: DeepFlow's words, or the host whose time it is.
 std::string root_name(const profcore::Profile &profile, const Arguments &arguments) {
   if (arguments.has("total"))
-    return arguments.has("compat") ? std::string{"Total"}
-                                   : std::string{profcore::to_view(profile.metadata().host)};
-  return arguments.has("compat") ? only_process(profile) : std::string{};
+    return has_deepflow_forms(arguments) ? std::string{"Total"}
+                                         : std::string{profcore::to_view(profile.metadata().host)};
+  return has_deepflow_forms(arguments) ? only_process(profile) : std::string{};
 }
 
 } // namespace

@@ -50,6 +50,8 @@ profcore::Profile apply_filters(profcore::Profile profile, const Arguments &argu
 profcore::Profile apply_view(profcore::Profile profile, const Arguments &arguments);
 /// UsageError for a --compat that there is not; to be told before hours of recording.
 void check_view(const Arguments &arguments);
+/// --compat deepflow.
+bool has_deepflow_forms(const Arguments &arguments);
 
 /// Nothing but a root without a value.
 bool is_empty(const profcore::Flame &flame);

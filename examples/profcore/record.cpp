@@ -205,6 +205,8 @@ int run(const Arguments &arguments) {
   const int targets = (pids.empty() ? 0 : 1) + (name.empty() ? 0 : 1) + (command.empty() ? 0 : 1) +
                       (arguments.has("all") ? 1 : 0) + (arguments.has("cgroup") ? 1 : 0);
   check_view(arguments);
+  if (arguments.get("compat") == "pyroscope")
+    throw UsageError{"--compat pyroscope is a reading of JFR recordings; record makes none"};
   const bool total = arguments.has("total");
   if (total && targets > (command.empty() && !arguments.has("all") ? 0 : 1))
     throw UsageError{"--total is of every process of the host: no -p, --name or --cgroup with it"};
@@ -221,7 +223,7 @@ int run(const Arguments &arguments) {
   const double budget = arguments.number("cpu-budget", arguments.has("frequency") ? 0 : 1, 0, 1e6);
   options.cpu_budget = budget > 0 ? budget : -1;
   options.no_children = arguments.has("no-children") ? 1 : 0;
-  const bool needs_threads = total || arguments.has("compat"); // frames are made of them
+  const bool needs_threads = total || has_deepflow_forms(arguments); // frames are made of them
   options.per_thread = needs_threads || arguments.has("per-thread") ? 1 : 0;
   options.per_cpu = arguments.has("per-cpu") ? 1 : 0;
   // --total drops the stacks in the end: unless a filter looks at them they are not even walked.

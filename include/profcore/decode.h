@@ -55,6 +55,13 @@ PROFCORE_API profcore_status profcore_sniff_bytes(const void *data, size_t size,
  * Thread-safe. @since 0.1 */
 PROFCORE_API const char *profcore_format_get_name(profcore_format format);
 
+/** Whose reading of JFR events to follow. @since 0.1 */
+typedef int32_t profcore_jfr_compat;
+#define PROFCORE_JFR_COMPAT_NONE 0 /**< correct weights, canonical units */
+/** What Pyroscope and DeepFlow store: a period of 1 / jfr_sample_rate per sample whatever the
+ * recording says, ticks of durations taken for nanoseconds, their names of types and frames. */
+#define PROFCORE_JFR_COMPAT_PYROSCOPE 1
+
 /** How to decode. The strings need to live as long as the call. @since 0.1 */
 typedef struct profcore_decode_options {
   size_t size;
@@ -69,6 +76,15 @@ typedef struct profcore_decode_options {
    * and inputs that gain nothing use fewer (pprof: two at most). The result is the same. The others
    * are made by and gone with the call, get no signals and run no callback. */
   uint64_t threads;
+  profcore_jfr_compat jfr_compat; /**< JFR: whose types, names and values */
+  int32_t jfr_normalize_names;    /**< JFR, 1: `App$$Lambda$12/0x7f..` becomes `App$$Lambda_` ... */
+  int32_t jfr_class_frames;       /**< JFR, 1: what was allocated is a leaf frame, not a label */
+  int32_t jfr_reserved;           /**< 0 */
+  /** JFR: Pyroscope's labels of context ids (a LabelsSnapshot, the part `labels` of its uploads);
+   * NULL = none. */
+  const void *jfr_labels;
+  size_t jfr_labels_size;
+  uint64_t jfr_sample_rate; /**< JFR, compat PYROSCOPE: samples per second; 0 = 100 */
   uint64_t reserved[3];
 } profcore_decode_options;
 
@@ -81,9 +97,9 @@ PROFCORE_API profcore_status profcore_decode_bytes(const void *data, size_t size
                                                    const profcore_decode_options *options,
                                                    profcore_profile **out, profcore_error **err);
 
-/** The same for a file, pipe or device at `path` (NUL-terminated). It is read, not mapped: a file that
- * somebody cuts short meanwhile just ends early. Further errors: IO, NOT_FOUND, PERMISSION; what is
- * wrong with the file carries the path as its context. @since 0.1 */
+/** The same for a file, pipe or device at `path` (NUL-terminated). It is read, not mapped: a file
+ * that somebody cuts short meanwhile just ends early. Further errors: IO, NOT_FOUND, PERMISSION;
+ * what is wrong with the file carries the path as its context. @since 0.1 */
 PROFCORE_API profcore_status profcore_decode_file(const char *path,
                                                   const profcore_decode_options *options,
                                                   profcore_profile **out, profcore_error **err);

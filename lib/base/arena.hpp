@@ -1,8 +1,9 @@
 #pragma once
 
+#include "base/pod_vector.hpp"
+
 #include <cstddef>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,10 @@ public:
     at[text.size()] = '\0';
     return {at, text.size()};
   }
+  /// So many bytes will come: they are handed out of one block.
+  void expect(size_t size) {
+    if (size > left_) add_block(size);
+  }
   size_t bytes() const noexcept { return bytes_; }
 
 private:
@@ -49,13 +54,15 @@ private:
     constexpr size_t kLargest = size_t{1} << 20;
     size_t block = bytes_ < kSmallest ? kSmallest : (bytes_ > kLargest ? kLargest : bytes_);
     if (block < size) block = size;
-    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
-    next_ = blocks_.back().get();
+    PodVector<char> added;
+    added.reserve(block);
+    blocks_.push_back(std::move(added));
+    next_ = blocks_.back().data();
     left_ = block;
     bytes_ += block;
   }
 
-  std::vector<std::unique_ptr<char[]>> blocks_;
+  std::vector<PodVector<char>> blocks_;
   char *next_ = nullptr;
   size_t left_ = 0;
   size_t bytes_ = 0;

@@ -23,7 +23,8 @@ namespace profcore {
 namespace {
 
 constexpr size_t kHuge = size_t{2} << 20;
-constexpr size_t kLarge = PROFCORE_MAP_LARGE_BLOCKS ? kHuge : SIZE_MAX;
+// From here on zeroing a huge page costs less than the faults on 4 KB pages would.
+constexpr size_t kLarge = PROFCORE_MAP_LARGE_BLOCKS ? kHuge / 2 : SIZE_MAX;
 
 bool is_large(size_t bytes) noexcept {
   return bytes >= kLarge;

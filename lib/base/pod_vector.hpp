@@ -106,7 +106,7 @@ public:
       grow(size_ + 1);
     data_[size_++] = value;
   }
-  /// `values` may be a part of this vector.
+  /// `values` may be a part of this vector, or lie in its spare room when that is enough for them.
   void append(std::span<const T> values) {
     if (values.empty()) return;
     const size_t old = size_;
@@ -116,7 +116,8 @@ public:
     resize_uninitialized(size_ + values.size());
     const void *from = inside < old * sizeof(T) ? reinterpret_cast<const char *>(data_) + inside
                                                 : reinterpret_cast<const char *>(values.data());
-    std::memcpy(static_cast<void *>(data_ + old), from, values.size_bytes());
+    if (from != data_ + old)
+      std::memmove(static_cast<void *>(data_ + old), from, values.size_bytes());
   }
 
 private:

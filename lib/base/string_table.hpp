@@ -53,6 +53,10 @@ public:
     entries_.reserve(strings);
     index_.reserve(strings);
   }
+  void reserve(size_t strings, size_t bytes) {
+    reserve(strings);
+    arena_.expect(bytes);
+  }
   std::span<const StringRef> refs() const noexcept { return entries_.span(); }
   size_t bytes() const noexcept { return arena_.bytes() + entries_.bytes() + index_.bytes(); }
 

@@ -8,7 +8,7 @@
 using namespace profcore;
 using namespace profcore::capi;
 
-static_assert(sizeof(profcore_decode_options) == size_t{10} * 8 &&
+static_assert(sizeof(profcore_decode_options) == size_t{15} * 8 &&
                   sizeof(profcore_sniff_result) == size_t{38} * 8,
               "no implicit padding");
 
@@ -32,6 +32,13 @@ profcore_profile *decode_with(Input &&input, const profcore_decode_options &give
   options.collapsed_lines = flag(given.collapsed_lines, "collapsed_lines");
   options.collapsed_type = text_or_empty(given.collapsed_type);
   options.collapsed_unit = text_or_empty(given.collapsed_unit);
+  options.jfr.compat =
+      checked_enum<JfrCompat>(given.jfr_compat, PROFCORE_JFR_COMPAT_PYROSCOPE, "jfr_compat");
+  options.jfr.normalize_names = flag(given.jfr_normalize_names, "jfr_normalize_names");
+  options.jfr.class_frames = flag(given.jfr_class_frames, "jfr_class_frames");
+  if (given.jfr_reserved != 0) throw Error{Status::kInvalidArgument, "jfr_reserved must be 0"};
+  options.jfr.context_labels = span_of(given.jfr_labels, given.jfr_labels_size);
+  options.jfr.sample_rate = given.jfr_sample_rate;
   auto result = std::make_unique<profcore_profile>(decode(input, options));
   log_warnings(result->profile, {}, context);
   return result.release();

@@ -141,17 +141,37 @@ LabelSetId Profile::add_label_set(std::span<const Label> labels) {
   return add_prepared_label_set(copy, hash);
 }
 
+void Profile::expect_functions(size_t functions) {
+  functions_.reserve_more(functions);
+  function_index_.reserve(function_index_.size() + functions);
+}
+
+void Profile::expect_locations(size_t locations) {
+  locations_.reserve_more(locations);
+  lines_.reserve_more(locations);
+  location_index_.reserve(location_index_.size() + locations);
+}
+
+void Profile::expect_label_sets(size_t sets) {
+  label_sets_.reserve_more(sets);
+  label_set_index_.reserve(label_set_index_.size() + sets);
+}
+
 uint64_t Profile::prepare_label_set(std::span<Label> labels) const {
+  bool sorted = true;
+  StringId last_key = 0;
   for (Label &label : labels) {
     label.is_number = label.is_number != 0 ? 1 : 0;
     if (label.is_number != 0)
       label.text = 0;
     else
       label.number = 0;
+    sorted = sorted && last_key <= label.key;
+    last_key = label.key;
   }
-  const auto by_key = [](const Label &a, const Label &b) { return a.key < b.key; };
-  if (!std::is_sorted(labels.begin(), labels.end(), by_key))
-    std::stable_sort(labels.begin(), labels.end(), by_key);
+  if (!sorted)
+    std::stable_sort(labels.begin(), labels.end(),
+                     [](const Label &a, const Label &b) { return a.key < b.key; });
   // The labels' own hashes do not wait for each other.
   uint64_t hash = seed_;
   for (const Label &label : labels) {

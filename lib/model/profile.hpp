@@ -177,6 +177,17 @@ public:
   /// canonical order and begins to fetch what the second needs, so that the misses overlap.
   uint64_t prepare_label_set(std::span<Label> labels) const;
   LabelSetId add_prepared_label_set(std::span<const Label> labels, uint64_t hash);
+  /// Where `count` labels may be written that are then given to the two above: sets that are added
+  /// from there, in order, are not copied. Holds until labels are added or this is called again,
+  /// which keeps what was written.
+  Label *spare_labels(size_t count) {
+    labels_.reserve_more(count);
+    return labels_.end();
+  }
+  /// So many will come, about.
+  void expect_functions(size_t functions);
+  void expect_locations(size_t locations);
+  void expect_label_sets(size_t sets);
   /// ModuleFlag that came to hold after the fact.
   void add_module_flags(ModuleId module, uint32_t flags) noexcept {
     modules_[module].flags |= flags;

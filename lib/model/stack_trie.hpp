@@ -87,7 +87,9 @@ public:
   void find_prefixes(std::span<Walk> walks) const;
   /// Adds what is left of the walk. Walks found together may have got common nodes since.
   StackId finish(Walk &walk) {
-    for (; walk.left > 0; --walk.left) walk.at = child(walk.at, walk.leaf_first[walk.left - 1]);
+    for (; walk.left > 0 && size_t{walk.at} + 1 < nodes_.size(); --walk.left)
+      walk.at = child(walk.at, walk.leaf_first[walk.left - 1]);
+    if (walk.left > 0) append_below_last(walk);
     return walk.at;
   }
 
@@ -112,6 +114,16 @@ public:
 private:
   static uint64_t pack(StackId parent, uint32_t location) noexcept {
     return static_cast<uint64_t>(parent) << 32 | location;
+  }
+
+  /// The walk is at the last node, so all that is left of it is new.
+  void append_below_last(Walk &walk) {
+    if (walk.left > UINT32_MAX - 1 - nodes_.size())
+      throw Error{Status::kLimit, "more than 4294967294 distinct stacks"};
+    const size_t first = nodes_.size();
+    nodes_.resize_uninitialized(first + walk.left);
+    StackNode *added = nodes_.data() + first;
+    for (; walk.left > 0; --walk.left) *added++ = {walk.at++, walk.leaf_first[walk.left - 1]};
   }
 
   PodVector<StackNode> nodes_;

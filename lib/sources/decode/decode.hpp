@@ -37,6 +37,21 @@ struct SniffResult {
   std::string saw;       ///< one line for people: what the bytes look like and why
 };
 
+enum class JfrCompat : int32_t {
+  kNone = 0,
+  kPyroscope = 1, ///< types, names and values as Pyroscope and DeepFlow store them
+};
+
+/// What only JFR recordings need.
+struct JfrOptions {
+  JfrCompat compat = JfrCompat::kNone;
+  bool normalize_names = false; ///< numbers and addresses of generated classes are taken out
+  bool class_frames = false;    ///< what was allocated is a leaf frame, not a label
+  /// Pyroscope's labels of context ids (a LabelsSnapshot), or nothing.
+  std::span<const uint8_t> context_labels;
+  uint64_t sample_rate = 0; ///< kPyroscope: samples per second; 0 = 100, as its server has it
+};
+
 struct DecodeOptions {
   Context context;
   Format format = Format::kUnknown; ///< kUnknown: find out
@@ -51,6 +66,7 @@ struct DecodeOptions {
   std::string_view collapsed_unit;
   /// Collapsed: every line is one sample and has no count (Pyroscope's "lines").
   bool collapsed_lines = false;
+  JfrOptions jfr;
 };
 
 std::string_view format_name(Format format) noexcept;

@@ -46,6 +46,16 @@ constexpr ColumnText kTexts[kColumns] = {
     {"gc_pause", "nanoseconds"},
     {"method_calls", "count"},
     {"method_time", "nanoseconds"},
+    {"alloc_in_new_tlab_objects", "count"},
+    {"alloc_in_new_tlab_bytes", "bytes"},
+    {"alloc_outside_tlab_objects", "count"},
+    {"alloc_outside_tlab_bytes", "bytes"},
+    {"alloc_sample_objects", "count"},
+    {"alloc_sample_bytes", "bytes"},
+    {"block_contentions", "count"},
+    {"block_delay", "nanoseconds"},
+    {"live", "count"},
+    {"malloc_bytes", "bytes"},
 };
 
 using C = Column;
@@ -209,14 +219,30 @@ constexpr EventRule kRules[] = {
     {"jdk.MethodTrace", K::kCounted, C::kMethodCalls, C::kMethodTime},
 };
 
+constexpr EventRule kPyroscopeRules[] = {
+    {"jdk.ExecutionSample", K::kExecutionSample, C::kCpu},
+    {"profiler.WallClockSample", K::kWallClock, C::kWall},
+    {"jdk.ObjectAllocationInNewTLAB", K::kTlab, C::kTlabObjects, C::kNone, C::kTlabBytes},
+    {"jdk.ObjectAllocationOutsideTLAB", K::kOutsideTlab, C::kOutsideTlabObjects, C::kNone,
+     C::kOutsideTlabBytes},
+    {"jdk.ObjectAllocationSample", K::kAllocationSample, C::kAllocSampleObjects, C::kNone,
+     C::kAllocSampleBytes},
+    {"jdk.JavaMonitorEnter", K::kCounted, C::kMutexContentions, C::kMutexDelay},
+    {"jdk.ThreadPark", K::kCounted, C::kBlockContentions, C::kBlockDelay},
+    {"profiler.LiveObject", K::kCounted, C::kLive},
+    {"profiler.Malloc", K::kMalloc, C::kMallocObjects, C::kNone, C::kMallocBytes},
+};
+
 } // namespace
 
 ColumnText column_text(Column column) noexcept {
   return kTexts[static_cast<size_t>(column)];
 }
 
-const EventRule *find_rule(std::string_view event) noexcept {
-  for (const EventRule &rule : kRules)
+const EventRule *find_rule(std::string_view event, JfrCompat compat) noexcept {
+  const std::span<const EventRule> rules =
+      compat == JfrCompat::kPyroscope ? std::span<const EventRule>{kPyroscopeRules} : kRules;
+  for (const EventRule &rule : rules)
     if (rule.event == event) return &rule;
   return nullptr;
 }

@@ -2,6 +2,8 @@
 
 // Which events become samples, and in which columns (sample types).
 
+#include "sources/decode/decode.hpp"
+
 #include <cstdint>
 #include <string_view>
 
@@ -49,6 +51,17 @@ enum class Column : uint8_t {
   kGcPause,
   kMethodCalls,
   kMethodTime,
+  // Pyroscope's.
+  kTlabObjects,
+  kTlabBytes,
+  kOutsideTlabObjects,
+  kOutsideTlabBytes,
+  kAllocSampleObjects,
+  kAllocSampleBytes,
+  kBlockContentions,
+  kBlockDelay,
+  kLive,
+  kMallocBytes,
   kNone,
 };
 constexpr size_t kColumns = static_cast<size_t>(Column::kNone);
@@ -96,6 +109,6 @@ struct EventRule {
 };
 
 /// nullptr for events that become no samples.
-const EventRule *find_rule(std::string_view event) noexcept;
+const EventRule *find_rule(std::string_view event, JfrCompat compat) noexcept;
 
 } // namespace profcore::jfr

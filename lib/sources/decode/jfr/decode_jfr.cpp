@@ -17,7 +17,7 @@ public:
   void add(const jfr::ChunkBytes &bytes) {
     try {
       const jfr::Chunk chunk = jfr::Chunk::load(bytes.bytes, bytes.offset, bytes.is_whole,
-                                                jfr::EventMapper::wanted(), options_.strict);
+                                                mapper_.wanted(), options_.strict);
       mapper_.add(chunk);
       chunk.findings().tell(profile_);
       ++read_;

@@ -57,24 +57,34 @@ struct EventMapper::ChunkState {
   std::vector<FieldValue> values;
   std::unordered_map<int64_t, std::string> gc_names;      ///< by gcId
   std::vector<std::pair<uint64_t, ThreadState>> states{}; ///< of ExecutionSample
+  std::vector<Label> more{};
 };
 
 EventMapper::EventMapper(Profile &profile, const DecodeOptions &options)
-    : profile_{profile}, options_{options} {
+    : profile_{profile}, options_{options}, pyroscope_{options.jfr.compat == JfrCompat::kPyroscope},
+      context_labels_{options.jfr.context_labels} {
   columns_.fill(SIZE_MAX);
 }
 
-Wanted EventMapper::wanted() {
+Wanted EventMapper::wanted() const {
   Wanted wanted;
-  wanted.event = [](const Type &type) {
-    return find_rule(type.name) != nullptr || is_setting_event(type.name) ||
+  wanted.event = [compat = options_.jfr.compat](const Type &type) {
+    return find_rule(type.name, compat) != nullptr || is_setting_event(type.name) ||
            type.name == "jdk.GarbageCollection";
   };
   wanted.pool = [](const Type &type) {
-    constexpr std::string_view kNames[] = {
-        "jdk.types.StackTrace",  "jdk.types.Method", "jdk.types.Symbol", "jdk.types.FrameType",
-        "jdk.types.ThreadState", "java.lang.Class",  "java.lang.Thread", "java.lang.String",
-        "jdk.types.GCName",      "jdk.types.GCCause"};
+    constexpr std::string_view kNames[] = {"jdk.types.StackTrace",
+                                           "jdk.types.Method",
+                                           "jdk.types.Symbol",
+                                           "jdk.types.FrameType",
+                                           "jdk.types.ThreadState",
+                                           "java.lang.Class",
+                                           "java.lang.Thread",
+                                           "java.lang.String",
+                                           "jdk.types.GCName",
+                                           "jdk.types.GCCause",
+                                           "profiler.types.AttributeValue",
+                                           "profiler.types.SpanName"};
     return std::find(std::begin(kNames), std::end(kNames), type.name) != std::end(kNames);
   };
   return wanted;
@@ -119,6 +129,16 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   bound.of_class = field(rule.class_field);
   bound.text = field(rule.text_field);
   bound.bytes = field(rule.bytes_field);
+  bound.context = field("contextId");
+  bound.span_id = field("spanId");
+  bound.span_name = field("spanName");
+  bound.root_span = field("localRootSpanId");
+  for (uint32_t i = 0; i < type.fields.size(); ++i)
+    if (type.fields[i].form == Form::kKey && type.fields[i].type != kNoType &&
+        chunk.schema()[type.fields[i].type].name == "profiler.types.AttributeValue")
+      bound.attributes.push_back(field(type.fields[i].name));
+  bound.has_more = bound.text != kAbsent || bound.context != kAbsent || bound.span_id != kAbsent ||
+                   bound.root_span != kAbsent || !bound.attributes.empty();
   bound.time_column = rule.count;
   switch (rule.kind) {
   case EventKind::kExecutionSample:
@@ -191,18 +211,25 @@ void EventMapper::make_columns(const Chunk &chunk, std::vector<Bound> &bounds) {
   bounds.assign(types.size(), {});
   for (TypeIndex i = 0; i < types.size(); ++i) {
     if (present[i] == 0) continue;
-    const EventRule *const rule = find_rule(types[i].name);
+    const EventRule *const rule = find_rule(types[i].name, options_.jfr.compat);
     if (rule == nullptr) continue;
     Bound &bound = bounds[i] = bind(chunk, i, *rule);
     if (rule->kind == EventKind::kExecutionSample) {
       // The column depends on the state of each sample: see map_execution.
       if (!settings_.event_is_time()) bound.time_column = Column::kCounted;
+      if (pyroscope_) {
+        column(Column::kCpu);
+        if (settings_.event == "wall") column(Column::kWall);
+        continue;
+      }
       column(settings_.event == "wall" ? Column::kWall : bound.time_column);
       if (settings_.producer == Producer::kAsyncProfiler) column(Column::kWall);
       continue;
     }
     for (const Column needed : {rule->count, rule->time, rule->bytes})
       if (needed != Column::kNone) column(needed);
+    if (pyroscope_ && rule->kind == EventKind::kWallClock && settings_.event == "wall")
+      column(Column::kCpu);
   }
 }
 
@@ -279,9 +306,12 @@ void EventMapper::add(const Chunk &chunk) {
   }
   forget_older_levels(chunk, bounds, first);
 
-  StackReader stacks{profile_, chunk, options_.context, NameForm::kDots};
+  const Normalize normalize = pyroscope_                     ? Normalize::kPyroscope
+                              : options_.jfr.normalize_names ? Normalize::kAll
+                                                             : Normalize::kNone;
+  StackReader stacks{profile_, chunk, options_.context, NameForm{pyroscope_, normalize}};
   SampleLabels labels{profile_, chunk, stacks};
-  ChunkState state{chunk, stacks, labels, {}, std::vector<FieldValue>(fields), {}};
+  ChunkState state{chunk, stacks, labels, {}, std::vector<FieldValue>(fields), {}, {}, {}};
   if (has_pauses) read_gc_names(state);
   size_t row = first;
   constexpr size_t kBetweenReports = size_t{1} << 16;
@@ -323,10 +353,13 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
   };
   const EventRule &rule = *bound.rule;
 
+  if (pyroscope_ && (bound.stack == kAbsent || !state.stacks.has_stack(raw(bound.stack))))
+    return false; // a sample without a stack is dropped there
   StackId stack = bound.stack == kAbsent ? 0 : state.stacks.stack(raw(bound.stack));
   switch (rule.kind) {
   case EventKind::kExecutionSample:
-    if (!map_execution(state, bound, row)) return false;
+    if (pyroscope_ ? !map_as_pyroscope(state, bound, row) : !map_execution(state, bound, row))
+      return false;
     break;
   case EventKind::kNativeSample:
     put(rule.count, row, bound.interval > 0 ? bound.interval : kJdkPeriod);
@@ -347,6 +380,10 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     break;
   }
   case EventKind::kWallClock: {
+    if (pyroscope_) {
+      if (!map_as_pyroscope(state, bound, row)) return false;
+      break;
+    }
     const int64_t span = number(bound.span);
     const int64_t samples = bound.samples == kAbsent ? 1 : static_cast<int64_t>(raw(bound.samples));
     put(rule.count, row, span > 0 ? span : multiply(samples, bound.interval));
@@ -355,7 +392,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
   case EventKind::kTlab: {
     const int64_t tlab = number(bound.weight);
     put(rule.count, row, 1);
-    put(rule.bytes, row, tlab > 0 ? tlab : number(bound.size));
+    put(rule.bytes, row, tlab > 0 || pyroscope_ ? tlab : number(bound.size));
     break;
   }
   case EventKind::kOutsideTlab:
@@ -379,7 +416,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     const int64_t size = number(bound.size);
     put(rule.count, row, 1);
     put(rule.bytes, row, size);
-    allocated_.insert_or_assign(raw(bound.address), Allocation{row, size});
+    if (!pyroscope_) allocated_.insert_or_assign(raw(bound.address), Allocation{row, size});
     break;
   }
   case EventKind::kFree:
@@ -401,7 +438,9 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
   }
   case EventKind::kCounted:
     if (rule.count != Column::kNone) put(rule.count, row, 1);
-    put(rule.time, row, number(bound.duration));
+    // Pyroscope takes the ticks of a duration for nanoseconds.
+    put(rule.time, row,
+        pyroscope_ ? static_cast<int64_t>(raw(bound.duration)) : number(bound.duration));
     if (rule.bytes != Column::kNone)
       put(rule.bytes, row, std::max<int64_t>(0, number(bound.bytes)));
     break;
@@ -424,19 +463,93 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     parts.of_class = values[bound.of_class].number;
     parts.class_key = rule.class_label;
   }
-  if (bound.text != kAbsent && values[bound.text].at != nullptr) {
-    const Field &field = type.fields[bound.text];
-    parts.text_key = rule.text_label;
-    parts.text = field.form == Form::kKey
-                     ? chunk.text_of(field.type, values[bound.text].number, state.arena)
-                     : chunk.string_at(values[bound.text].at, state.arena);
+  if (bound.has_more) {
+    read_more_labels(state, bound, type);
+    parts.more = state.more;
   }
+  if (options_.jfr.class_frames && parts.has_class) {
+    const std::string_view name = state.stacks.class_name(parts.of_class);
+    if (!name.empty())
+      stack = profile_.stacks.child(stack, state.stacks.pseudo_location(name, FrameKind::kLabel));
+    parts.has_class = false;
+  }
+  if (pyroscope_) parts.has_thread = parts.has_state = parts.has_class = false;
   profile_.sample_stacks()[row] = stack;
   profile_.sample_label_sets()[row] = state.labels.find(parts);
   const int64_t time = number(bound.start);
   profile_.add_timestamps()[row] = time;
   end_ns_ = std::max(end_ns_, time);
   return true;
+}
+
+/// Where in a request a sample was: Pyroscope's context ids (by its sidecar) and spans, Datadog's
+/// spans and attributes, and the text that the rule names.
+void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const Type &type) {
+  const Chunk &chunk = state.chunk;
+  state.more.clear();
+  const auto add_text = [&](std::string_view key, std::string_view text) {
+    if (text.empty()) return;
+    Label label;
+    label.key = profile_.intern(key);
+    label.text = profile_.intern(text);
+    state.more.push_back(label);
+  };
+  const auto add_number = [&](std::string_view key, uint64_t value) {
+    Label label;
+    label.key = profile_.intern(key);
+    label.is_number = 1;
+    label.number = static_cast<int64_t>(value);
+    state.more.push_back(label);
+  };
+  const auto number = [&](uint32_t field) {
+    return field == kAbsent ? 0 : state.values[field].number;
+  };
+  const auto text = [&](uint32_t field) -> std::string_view {
+    if (state.values[field].at == nullptr) return {};
+    const Field &of = type.fields[field];
+    return of.form == Form::kKey ? chunk.text_of(of.type, state.values[field].number, state.arena)
+           : of.form == Form::kOther ? chunk.string_at(state.values[field].at, state.arena)
+                                     : context_labels_.text(state.values[field].number);
+  };
+  if (bound.text != kAbsent) add_text(bound.rule->text_label, text(bound.text));
+  if (const uint64_t context = number(bound.context); context != 0)
+    for (const ContextLabels::Pair &pair : context_labels_.find(context))
+      add_text(pair.key, pair.value);
+  const uint64_t span = number(bound.span_id);
+  if (settings_.producer == Producer::kDatadog || bound.root_span != kAbsent) {
+    if (span != 0) add_number("span id", span);
+    if (const uint64_t root = number(bound.root_span); root != 0)
+      add_number("local root span id", root);
+  } else if (span != 0) {
+    add_text("profile_id", fmt::format("{:016x}", span));
+  }
+  if (bound.span_name != kAbsent) add_text("span_name", text(bound.span_name));
+  for (const uint32_t attribute : bound.attributes)
+    add_text(type.fields[attribute].name, text(attribute));
+}
+
+/// What Pyroscope makes of ExecutionSample and WallClockSample: a period of its own per sample.
+bool EventMapper::map_as_pyroscope(ChunkState &state, const Bound &bound, size_t row) {
+  constexpr uint64_t kItsRate = 100;
+  const uint64_t rate = options_.jfr.sample_rate > 0 ? options_.jfr.sample_rate : kItsRate;
+  const auto period = static_cast<int64_t>(UINT64_C(1'000'000'000) / rate);
+  const std::string_view thread_state =
+      bound.state_type == kNoType
+          ? std::string_view{}
+          : state.labels.state_name(bound.state_type, state.values[bound.state].number);
+  const bool by_wall = settings_.event == "wall";
+  if (bound.rule->kind == EventKind::kWallClock) {
+    const int64_t samples =
+        bound.samples == kAbsent ? 1 : static_cast<int64_t>(state.values[bound.samples].number);
+    put(Column::kWall, row, multiply(samples, period));
+    if (by_wall && thread_state == "STATE_RUNNABLE")
+      put(Column::kCpu, row, multiply(samples, period));
+    return true;
+  }
+  const bool on_cpu = !thread_state.empty() && thread_state != "STATE_SLEEPING";
+  if (on_cpu) put(Column::kCpu, row, period);
+  if (by_wall) put(Column::kWall, row, period);
+  return on_cpu || by_wall;
 }
 
 /// The JDK's samples are of running threads. async-profiler's before 3.0 are too, or, driven by

@@ -3,6 +3,7 @@
 #include "model/profile.hpp"
 #include "sources/decode/decode.hpp"
 #include "sources/decode/jfr/columns.hpp"
+#include "sources/decode/jfr/context_labels.hpp"
 #include "sources/decode/jfr/sample_labels.hpp"
 #include "sources/decode/jfr/settings.hpp"
 #include "sources/decode/jfr/stack_reader.hpp"
@@ -20,7 +21,7 @@ public:
   EventMapper(Profile &profile, const DecodeOptions &options);
 
   /// What of a chunk this needs.
-  static Wanted wanted();
+  Wanted wanted() const;
   void add(const Chunk &chunk);
   /// After the last chunk: leaks, names of columns, the default one, times.
   void finish();
@@ -40,6 +41,10 @@ private:
     int64_t interval = 0;
     Column time_column = Column::kNone; ///< of samplers
     TypeIndex state_type = kNoType;
+    // What joins samples to requests and spans.
+    uint32_t context = kAbsent, span_id = kAbsent, span_name = kAbsent, root_span = kAbsent;
+    std::vector<uint32_t> attributes; ///< java-profiler's, of the user's choice
+    bool has_more = false;
   };
   struct ChunkState;
 
@@ -48,6 +53,8 @@ private:
   size_t column(Column column);
   bool map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row);
   bool map_execution(ChunkState &state, const Bound &bound, size_t row);
+  bool map_as_pyroscope(ChunkState &state, const Bound &bound, size_t row);
+  void read_more_labels(ChunkState &state, const Bound &bound, const Type &type);
   void put(Column column, size_t row, int64_t value);
   void read_gc_names(ChunkState &state);
   void forget_older_levels(const Chunk &chunk, const std::vector<Bound> &bounds, size_t first);
@@ -55,7 +62,9 @@ private:
 
   Profile &profile_;
   const DecodeOptions &options_;
+  const bool pyroscope_;
   Settings settings_;
+  ContextLabels context_labels_;
   std::array<size_t, kColumns> columns_;
   bool warned_period_ = false;
   int64_t start_ns_ = 0, end_ns_ = 0;

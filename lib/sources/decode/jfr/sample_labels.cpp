@@ -30,7 +30,7 @@ std::string_view SampleLabels::state_name(TypeIndex type, uint64_t key) {
 }
 
 LabelSetId SampleLabels::find(const Parts &parts) {
-  if (!parts.text.empty()) return make(parts);
+  if (!parts.more.empty()) return make(parts);
   const Key key{
       parts.thread, parts.state, parts.of_class,
       static_cast<uint32_t>(parts.has_thread | parts.has_state << 1 | parts.has_class << 2),
@@ -59,7 +59,7 @@ LabelSetId SampleLabels::make(const Parts &parts) {
     if (state != "DEFAULT") add("state", state);
   }
   if (parts.has_class) add(parts.class_key, stacks_.class_name(parts.of_class));
-  if (!parts.text.empty()) add(parts.text_key, parts.text);
+  labels_.insert(labels_.end(), parts.more.begin(), parts.more.end());
   return profile_.add_label_set(labels_);
 }
 

@@ -5,6 +5,7 @@
 #include "sources/decode/jfr/chunk.hpp"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,7 +26,7 @@ public:
     uint64_t thread = 0, state = 0, of_class = 0;
     std::string_view class_key = "class";
     TypeIndex state_type = kNoType;
-    std::string_view text_key, text; ///< not kept in the look-up
+    std::span<const Label> more; ///< interned; what has any is not kept in the look-up
   };
   LabelSetId find(const Parts &parts);
   /// The name of a thread state as the recording has it ("STATE_RUNNABLE").

@@ -91,7 +91,7 @@ StackId StackReader::read_trace(const uint8_t *at) {
   const bool whole =
       shape_.fields > 0 ? read_frames(cursor.at(), count) : read_odd_frames(cursor.at(), count);
   if (!whole) return 0; // cannot be: the pool was stepped over
-  if (truncated) {
+  if (truncated && !form_.pyroscope) {
     if (truncated_location_ == 0) {
       Location cut;
       cut.reason = UnnamedReason::kTruncated;
@@ -203,12 +203,12 @@ FunctionId StackReader::function(uint64_t key) {
   const std::string_view of_class =
       method_class_ == kAbsent ? std::string_view{} : class_name(values[method_class_].number);
   text_.assign(of_class);
-  if (!of_class.empty()) text_ += '.';
-  text_ += name;
+  if (!of_class.empty() || form_.pyroscope) text_ += '.';
+  text_ += normalize_symbol(name, form_.normalize, normalized_);
   if (text_.empty()) text_ = fmt::format("[unknown method {}]", key);
   function.name = profile_.intern(text_);
   // Native frames have no class, and a descriptor that says nothing.
-  if (!of_class.empty() && !descriptor.empty())
+  if (!of_class.empty() && !descriptor.empty() && !form_.pyroscope)
     function.system_name = profile_.intern(text_.append(descriptor));
   const FunctionId made = profile_.add_function(function);
   functions_[number] = made + 1;
@@ -216,7 +216,7 @@ FunctionId StackReader::function(uint64_t key) {
 }
 
 std::string_view StackReader::class_name(uint64_t key) {
-  other_text_.clear();
+  class_text_.clear();
   if (class_type_ == kNoType || class_name_field_ == kAbsent) return {};
   const uint8_t *const at = chunk_.find(class_type_, key);
   if (at == nullptr) return {};
@@ -229,11 +229,10 @@ std::string_view StackReader::class_name(uint64_t key) {
       field.form == Form::kKey
           ? chunk_.text_of(field.type, values[class_name_field_].number, arena_)
           : chunk_.string_at(values[class_name_field_].at, arena_);
-  if (form_ == NameForm::kDots)
-    append_class_name(internal, other_text_);
-  else
-    other_text_.assign(internal);
-  return other_text_;
+  const std::string_view symbol = normalize_symbol(internal, form_.normalize, normalized_);
+  if (form_.pyroscope) class_text_.assign(symbol);
+  else append_class_name(symbol, class_text_);
+  return class_text_;
 }
 
 LocationId StackReader::pseudo_location(std::string_view name, FrameKind kind) {

@@ -5,6 +5,7 @@
 #include "base/hash.hpp"
 #include "model/profile.hpp"
 #include "sources/decode/jfr/chunk.hpp"
+#include "sources/decode/jfr/normalize.hpp"
 
 #include <cstdint>
 #include <string>
@@ -13,9 +14,11 @@
 namespace profcore::jfr {
 
 /// How names of methods are written.
-enum class NameForm : uint8_t {
-  kDots,    ///< `java.lang.String.length`
-  kSlashes, ///< `java/lang/String.length`, as Pyroscope stores it
+struct NameForm {
+  /// `java/lang/String.length` and `.native_symbol`, no mark where a stack was cut: as Pyroscope
+  /// stores them. Else `java.lang.String.length` and `native_symbol`.
+  bool pyroscope = false;
+  Normalize normalize = Normalize::kNone;
 };
 
 /// Stack traces of one chunk as stacks of a profile, each made once and only when a sample has it.
@@ -30,6 +33,9 @@ public:
 
   /// The stack of a key into the StackTrace pool; 0 when there is none.
   StackId stack(uint64_t key);
+  bool has_stack(uint64_t key) const noexcept {
+    return frame_type_ != kNoType && chunk_.pool(trace_type_).find(key) != UINT32_MAX;
+  }
   /// The location of a leaf frame that is no code: a class that was allocated, a phase.
   LocationId pseudo_location(std::string_view name, FrameKind kind);
   /// A class's name by its key, "" when it has none. Valid until the next call.
@@ -77,7 +83,7 @@ private:
   size_t used_slots_ = 0;
   PodVector<LocationId> frames_; ///< scratch, leaf first
   std::vector<FieldValue> values_;
-  std::string text_, other_text_;
+  std::string text_, class_text_, normalized_;
   LocationId truncated_location_ = 0;
 };
 

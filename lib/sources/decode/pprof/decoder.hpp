@@ -65,6 +65,7 @@ constexpr size_t kBlock = 512; ///< samples that go from one stage to the next t
 struct Scan {
   Extent samples, mappings, locations, functions, strings;
   uint64_t sample_bytes = 0;
+  uint64_t string_bytes = 0;
   PodVector<const uint8_t *> blocks; ///< where every kBlock-th sample begins, from the first on
   std::vector<RawValueType> sample_types;
   RawValueType period_type;

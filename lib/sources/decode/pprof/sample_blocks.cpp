@@ -28,7 +28,9 @@ private:
 };
 
 BlockWindow::BlockWindow(const SampleSplitter &splitter, size_t blocks)
-    : splitter_{splitter}, blocks_{blocks}, slots_{new Slot[kSlots]} {}
+    : splitter_{splitter}, blocks_{blocks} {
+  samples_.resize_uninitialized(std::min(blocks, kSlots) * kBlock);
+}
 
 BlockWindow::~BlockWindow() {
   pthread_cond_destroy(&changed_);
@@ -51,7 +53,7 @@ bool BlockWindow::wait_for(size_t block) {
     const size_t mine = next_++;
     Slot &filled = slot(mine);
     lock.unlock();
-    const size_t size = splitter_.split(mine, filled.samples);
+    const size_t size = splitter_.split(mine, samples_of(mine));
     lock.lock();
     filled.size = size;
     filled.block = mine;

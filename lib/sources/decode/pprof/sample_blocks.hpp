@@ -3,7 +3,6 @@
 #include "sources/decode/pprof/sample_parts.hpp"
 
 #include <array>
-#include <memory>
 #include <pthread.h>
 #include <span>
 
@@ -27,32 +26,36 @@ public:
   template <class Visit> void read(size_t reader, Visit &&visit) {
     for (size_t block = 0; block < blocks_ && wait_for(block); ++block) {
       const Slot &filled = slot(block);
-      visit(std::span{filled.samples.data(), filled.size}, block);
+      visit(std::span{samples_of(block), filled.size}, block);
       release(reader, block);
     }
   }
   void stop() noexcept;
 
 private:
-  static constexpr size_t kSlots = 96;
+  /// As many as labels may be ahead of stacks, which can only begin when the locations are read.
+  static constexpr size_t kSlots = 512;
   static constexpr size_t kNone = SIZE_MAX;
 
   struct Slot {
     size_t block = kNone; ///< the one that it holds, split
     size_t size = 0;
-    SplitBlock samples;
   };
   // Not std::mutex and std::condition_variable: those may throw, where this must not end the
   // process.
   class Lock;
 
   Slot &slot(size_t block) noexcept { return slots_[block % kSlots]; }
+  SplitSample *samples_of(size_t block) noexcept {
+    return samples_.data() + block % kSlots * kBlock;
+  }
   bool wait_for(size_t block);
   void release(size_t reader, size_t block) noexcept;
 
   const SampleSplitter &splitter_;
   const size_t blocks_;
-  std::unique_ptr<Slot[]> slots_;
+  std::array<Slot, kSlots> slots_;
+  PodVector<SplitSample> samples_;                    ///< kBlock for each slot
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER; ///< guards the rest and Slot::block, ::size
   pthread_cond_t changed_ = PTHREAD_COND_INITIALIZER;
   size_t next_ = 0; ///< to be split

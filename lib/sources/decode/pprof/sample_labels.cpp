@@ -13,34 +13,47 @@ void LabelPart::resolve(std::span<const SplitSample> samples, size_t first_row,
 }
 
 void LabelPart::add(std::span<NewList> lists, std::span<const SplitSample> samples) {
-  labels_.clear();
+  if (!is_expected_ && profile_.label_set_count() >= kManySets) {
+    profile_.expect_label_sets(expected_sets_);
+    is_expected_ = true;
+  }
+  // Written where they stay when they are new, which nearly all of them are.
+  size_t written = 0;
   for (size_t i = 0; i < lists.size(); ++i) {
     const SplitSample &sample = samples[lists[i].sample];
     NewSet &set = new_sets_[i];
-    set.first_label = labels_.size();
-    const bool good = parse(sample.labels(), sample.end) || parse_odd(sample.labels(), sample.end);
-    lists[i].id = good ? 0 : ListMemory::kOdd;
-    set.size = labels_.size() - set.first_label;
-    set.hash = profile_.prepare_label_set({labels_.data() + set.first_label, set.size});
+    set.first_label = written;
+    const size_t most = sample.labels_size / kSmallestLabel;
+    Label *out = nullptr;
+    const Label *last = nullptr;
+    if (most <= decoder_.options_.context.limits.max_stack_depth) {
+      out = profile_.spare_labels(written + most) + written;
+      last = parse(sample.labels(), sample.end, out);
+    }
+    if (last == nullptr) {
+      const bool good = parse_odd(sample.labels(), sample.end);
+      lists[i].id = good ? 0 : ListMemory::kOdd;
+      out = profile_.spare_labels(written + labels_.size()) + written;
+      last = std::copy(labels_.begin(), labels_.end(), out);
+    }
+    set.size = static_cast<size_t>(last - out);
+    set.hash = profile_.prepare_label_set({out, set.size});
+    written += set.size;
   }
+  const Label *const spare = profile_.spare_labels(written);
   for (size_t i = 0; i < lists.size(); ++i) {
     NewList &list = lists[i];
     const NewSet &set = new_sets_[i];
     list.settle(list.id != ListMemory::kOdd
-                    ? profile_.add_prepared_label_set({labels_.data() + set.first_label, set.size},
-                                                      set.hash)
+                    ? profile_.add_prepared_label_set({spare + set.first_label, set.size}, set.hash)
                     : ListMemory::kOdd);
   }
 }
 
 /// Labels as writers lay them out: short messages of a key and a text, or a number and a unit.
-/// False for all else, errors too.
-bool LabelPart::parse(const uint8_t *at, const uint8_t *end) {
+/// Returns where they end; nullptr for all else, errors too.
+Label *LabelPart::parse(const uint8_t *at, const uint8_t *end, Label *out) const {
   const std::span<const StringId> strings = decoder_.strings_.span();
-  constexpr size_t kSmallest = 4; // bytes of a label here: the other path checks what may be many
-  if (static_cast<size_t>(end - at) / kSmallest > decoder_.options_.context.limits.max_stack_depth)
-    return false;
-  const size_t first = labels_.size();
   while (at < end) {
     if (*at != 0x1a || end - at < 2 || at[1] >= 0x80 || at[1] > end - at - 2) break;
     const uint8_t *const label_end = at + 2 + at[1];
@@ -54,18 +67,17 @@ bool LabelPart::parse(const uint8_t *at, const uint8_t *end) {
     const auto [key, text, number, unit] = fields;
     if (at != label_end || (text != 0) == ((number | unit) != 0)) break;
     if (key >= strings.size() || text >= strings.size() || unit >= strings.size()) break;
-    labels_.push_back({strings[key], text != 0 ? strings[text] : 0, strings[unit],
-                       text != 0 ? 0U : 1U, static_cast<int64_t>(number)});
-    if (at == end) return true;
+    *out++ = {strings[key], text != 0 ? strings[text] : 0, strings[unit], text != 0 ? 0U : 1U,
+              static_cast<int64_t>(number)};
+    if (at == end) return out;
   }
-  labels_.resize(first);
-  return false;
+  return nullptr;
 }
 
 /// Labels that are right but laid out otherwise, or such as are counted. False for errors, which
 /// are told when all samples before have been seen, and when there is anything but labels.
 bool LabelPart::parse_odd(const uint8_t *at, const uint8_t *end) {
-  const size_t first = labels_.size();
+  labels_.clear();
   const LabelOddities before = oddities_;
   try {
     WireReader reader{{at, static_cast<size_t>(end - at)}, origin_};
@@ -73,20 +85,20 @@ bool LabelPart::parse_odd(const uint8_t *at, const uint8_t *end) {
     bool only_labels = true;
     while (only_labels && reader.next(field)) {
       only_labels = field.number == kLabels;
-      if (only_labels) add_label(field, first);
+      if (only_labels) add_label(field);
     }
     if (only_labels) return true;
   } catch (const Error &) {
     // told by the slow way
   }
-  labels_.resize(first);
+  labels_.clear();
   oddities_ = before;
   return false;
 }
 
-void LabelPart::add_label(const WireField &message, size_t first_label) {
+void LabelPart::add_label(const WireField &message) {
   expect_type(message, WireType::kBytes);
-  decoder_.check_depth(labels_.size() - first_label, "the labels of a sample", message.offset);
+  decoder_.check_depth(labels_.size(), "the labels of a sample", message.offset);
   StringIndex key{0, message.offset};
   StringIndex text{0, message.offset};
   StringIndex unit{0, message.offset};

@@ -28,8 +28,6 @@ struct SplitSample {
   const uint8_t *labels() const noexcept { return end - labels_size; }
 };
 
-using SplitBlock = std::array<SplitSample, kBlock>;
-
 /// A sample left alone by the quick way.
 struct SlowSample {
   const uint8_t *begin;
@@ -45,8 +43,8 @@ class SampleSplitter {
 public:
   explicit SampleSplitter(Decoder &decoder);
 
-  /// Returns how many samples the block has.
-  size_t split(size_t block, SplitBlock &samples) const;
+  /// Returns how many samples the block has; there is room for kBlock.
+  size_t split(size_t block, SplitSample *samples) const;
 
 private:
   void split(std::span<const uint8_t> bytes, SplitSample &sample, size_t row) const noexcept;
@@ -184,12 +182,16 @@ public:
       : decoder_{decoder}, profile_{decoder.profile_}, origin_{decoder.input_.data()},
         end_{origin_ + decoder.input_.size()} {}
 
-  void expect(uint64_t samples) { memory_.reserve_more(samples / 4); }
+  /// As for stacks; but for the sets only when there are many, since their memory is the profile's.
+  void expect(uint64_t samples) {
+    memory_.reserve_more(samples / 4);
+    expected_sets_ = samples / 4;
+  }
   void resolve(std::span<const SplitSample> samples, size_t first_row, std::span<LabelSetId> sets);
 
   /// For samples read field by field: every error is thrown.
   void begin_slowly() noexcept { labels_.clear(); }
-  void add_slowly(const WireField &label) { add_label(label, 0); }
+  void add_slowly(const WireField &label) { add_label(label); }
   LabelSetId finish_slowly() { return profile_.add_label_set(labels_); }
 
   const std::vector<SlowSample> &slow() const noexcept { return slow_; }
@@ -201,10 +203,12 @@ public:
 
 private:
   static constexpr size_t kSideBySide = 64; ///< new lists whose sets are looked up together
+  static constexpr size_t kManySets = 4096;
+  static constexpr size_t kSmallestLabel = 4; ///< bytes, of those that `parse` takes
 
-  bool parse(const uint8_t *at, const uint8_t *end);
+  Label *parse(const uint8_t *at, const uint8_t *end, Label *out) const;
   bool parse_odd(const uint8_t *at, const uint8_t *end);
-  void add_label(const WireField &message, size_t first_label);
+  void add_label(const WireField &message);
   void add(std::span<NewList> lists, std::span<const SplitSample> samples);
 
   struct NewSet {
@@ -218,7 +222,9 @@ private:
   const uint8_t *origin_;
   const uint8_t *end_;
   ListMemory memory_;
-  std::vector<Label> labels_; ///< the lists that are looked up together
+  std::vector<Label> labels_; ///< of a list that `parse` does not take
+  size_t expected_sets_ = 0;
+  bool is_expected_ = false;
   std::array<NewSet, kSideBySide> new_sets_;
   LabelOddities oddities_;
   std::vector<SlowSample> slow_;

@@ -8,7 +8,7 @@ SampleSplitter::SampleSplitter(Decoder &decoder)
     columns_.push_back(decoder.profile_.values(i).data());
 }
 
-size_t SampleSplitter::split(size_t block, SplitBlock &samples) const {
+size_t SampleSplitter::split(size_t block, SplitSample *samples) const {
   const Scan &scan = decoder_.scan_;
   const size_t first_row = block * kBlock;
   const size_t count = std::min(kBlock, static_cast<size_t>(scan.samples.count) - first_row);

@@ -214,9 +214,10 @@ struct SampleReading::Work {
   }
   void read_alone() {
     labels.expect(decoder.scan_.samples.count);
-    const auto split = std::make_unique<SplitBlock>();
+    PodVector<SplitSample> split;
+    split.resize_uninitialized(kBlock);
     for (size_t block = 0; block < decoder.scan_.blocks.size(); ++block) {
-      const std::span samples{split->data(), splitter.split(block, *split)};
+      const std::span samples{split.data(), splitter.split(block, split.data())};
       read_labels(samples, block);
       read_stacks(samples, block);
     }

@@ -75,6 +75,7 @@ void Decoder::scan() {
       if (scan_.strings.count == 0 && !field.bytes.empty())
         throw Error{Status::kMalformed, "the first string of the table is not empty", field.offset};
       scan_.strings.add(from, to);
+      scan_.string_bytes += field.bytes.size();
       break;
     default:
       scan_small_field(field);

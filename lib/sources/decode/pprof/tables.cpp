@@ -67,7 +67,7 @@ void Decoder::check_depth(size_t size, const char *what, uint64_t offset) const 
 void Decoder::read_strings() {
   check_result_size(scan_.strings.count * (sizeof(StringRef) + sizeof(StringId)));
   strings_.reserve(scan_.strings.count);
-  profile_.strings.reserve(scan_.strings.count);
+  profile_.strings.reserve(scan_.strings.count, scan_.string_bytes + scan_.strings.count);
   for_each(scan_.strings, kStringTable, [&](const WireField &field) {
     strings_.push_back(
         profile_.intern({reinterpret_cast<const char *>(field.bytes.data()), field.bytes.size()}));
@@ -134,6 +134,8 @@ void Decoder::read_mappings() {
 
 void Decoder::read_functions() {
   functions_.reserve(scan_.functions.count);
+  check_result_size(scan_.functions.count * sizeof(Function));
+  profile_.expect_functions(scan_.functions.count);
   uint64_t read = 0;
   uint64_t without_id = 0;
   for_each(scan_.functions, kFunction, [&](const WireField &message) {
@@ -189,6 +191,8 @@ void Decoder::read_functions() {
 
 void Decoder::read_locations() {
   locations_.reserve(scan_.locations.count);
+  check_result_size(scan_.locations.count * sizeof(Location));
+  profile_.expect_locations(scan_.locations.count);
   for_each(scan_.locations, kLocation, [&](const WireField &field) { read_location(field); });
 }
 

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "model/profile.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace profcore::jfr {
+
+/// Pyroscope's sidecar to a recording (the part `labels` of its uploads): what labels a context id
+/// of an event stands for. A protobuf message LabelsSnapshot { contexts = 1: map of id to { labels
+/// = 1: map of key to value, both ids of strings }, strings = 2: map of id to text }.
+class ContextLabels {
+public:
+  /// Throws kMalformed when it is no such message. `bytes` must stay.
+  explicit ContextLabels(std::span<const uint8_t> bytes);
+  ContextLabels() = default;
+
+  struct Pair {
+    std::string_view key, value;
+  };
+  /// Empty when the id is not known.
+  std::span<const Pair> find(uint64_t context) const noexcept;
+  std::string_view text(uint64_t id) const noexcept;
+
+private:
+  std::unordered_map<uint64_t, std::string_view> strings_;
+  std::unordered_map<uint64_t, std::vector<Pair>> contexts_;
+};
+
+} // namespace profcore::jfr
