@@ -56,8 +56,7 @@ bool is_chunk(std::span<const uint8_t> bytes) noexcept {
 }
 
 Chunk::Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict)
-    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict},
-      long_texts_{0, PositionHash{random_hash_seed()}} {}
+    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict} {}
 
 Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
                   const Wanted &wanted, bool strict) {

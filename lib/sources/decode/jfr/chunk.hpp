@@ -111,9 +111,12 @@ public:
   const uint8_t *begin() const noexcept { return bytes_.data(); }
   const uint8_t *end() const noexcept { return bytes_.data() + bytes_.size(); }
 
-  /// The string that stands at `at`, keys followed. Made in `arena` where it is not UTF-8 in place;
-  /// a long one in the chunk itself, once, so that this is for one thread at a time.
+  /// The string that stands at `at`, where one must stand, keys followed. Made in `arena` where it
+  /// is not UTF-8 in place; a long one in the chunk itself, once, so that this is for one thread at
+  /// a time.
   std::string_view string_at(const uint8_t *at, Arena &arena) const;
+  /// The text of a field that is a string or a key to a text; "" for what is neither.
+  std::string_view text_of(const Field &field, const FieldValue &value, Arena &arena) const;
   /// The text of a pool entry that is a string, or a class with one string (a symbol); "" when
   /// there is none.
   std::string_view text_of(TypeIndex type, uint64_t key, Arena &arena) const;
@@ -151,11 +154,7 @@ private:
   std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
   bool walked_chain_ = false;
 
-  struct PositionHash {
-    uint64_t seed;
-    size_t operator()(uint32_t position) const noexcept { return hash_u64(position, seed); }
-  };
-  mutable std::unordered_map<uint32_t, std::string_view, PositionHash> long_texts_;
+  mutable std::unordered_map<uint64_t, std::string_view, SeededHash> long_texts_; ///< by position
   mutable Arena long_arena_;
 };
 

@@ -126,6 +126,8 @@ public:
   /// java.lang.String, or kNoType.
   TypeIndex string_type() const noexcept { return string_type_; }
   bool compressed() const noexcept { return compressed_; }
+  /// Whether a string stands in the field, be it in classes of one field.
+  bool is_string(const Field &field) const noexcept;
 
   /// Past the value of type `index` at `at`; nullptr when it does not end before `end`.
   const uint8_t *skip(TypeIndex index, const uint8_t *at, const uint8_t *end) const noexcept;
