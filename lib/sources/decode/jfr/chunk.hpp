@@ -68,6 +68,7 @@ struct Wanted {
   /// What the notes of where events and constants are may take: a byte of a hostile chunk can ask
   /// for thirty.
   uint64_t most_bytes = UINT64_MAX;
+  const char *limit_name = "most_bytes"; ///< what to raise for more
 };
 
 class Chunk {
@@ -151,6 +152,7 @@ private:
   uint64_t event_count_ = 0;
   uint64_t constant_count_ = 0;
   uint64_t most_bytes_ = UINT64_MAX;
+  const char *limit_name_ = "";
   std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
   bool walked_chain_ = false;
 

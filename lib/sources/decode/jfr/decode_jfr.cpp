@@ -20,6 +20,7 @@ public:
       jfr::Wanted wanted = mapper_.wanted();
       const uint64_t most = options_.context.limits.max_result_bytes;
       wanted.most_bytes = most - std::min<uint64_t>(most, profile_.bytes());
+      wanted.limit_name = options_.context.limits.result_limit;
       const jfr::Chunk chunk =
           jfr::Chunk::load(bytes.bytes, bytes.offset, bytes.is_whole, wanted, options_.strict);
       mapper_.add(chunk);

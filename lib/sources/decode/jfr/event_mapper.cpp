@@ -109,7 +109,11 @@ size_t EventMapper::column(Column column) {
 }
 
 void EventMapper::put(Column column, size_t row, int64_t value) {
-  if (column != Column::kNone) profile_.values(columns_[static_cast<size_t>(column)])[row] = value;
+  if (column == Column::kNone) return;
+  size_t index = columns_[static_cast<size_t>(column)];
+  if (index == SIZE_MAX) [[unlikely]]
+    index = this->column(column); // make_columns forgot it
+  profile_.values(index)[row] = value;
 }
 
 EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
@@ -226,8 +230,12 @@ void EventMapper::make_columns(const Chunk &chunk, std::vector<Bound> &bounds) {
         if (settings_.event == "wall") column(Column::kWall);
         continue;
       }
+      if (settings_.producer != Producer::kAsyncProfiler) {
+        column(Column::kCpu);
+        continue;
+      }
       column(settings_.event == "wall" ? Column::kWall : bound.time_column);
-      if (settings_.producer == Producer::kAsyncProfiler) column(Column::kWall);
+      column(Column::kWall);
       continue;
     }
     for (const Column needed : {rule->count, rule->time, rule->bytes})
