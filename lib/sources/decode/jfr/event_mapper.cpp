@@ -368,7 +368,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     if (of.form != Form::kOther)
       return static_cast<double>(static_cast<int64_t>(values[field].number));
     const Primitive primitive =
-        of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
+        of.is_array || of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
     if (primitive == Primitive::kFloat)
       return std::bit_cast<float>(static_cast<uint32_t>(load_big_endian(values[field].at, 4)));
     if (primitive == Primitive::kDouble)

@@ -266,3 +266,16 @@ TEST_CASE("an event setting of async-profiler's in a recording of somebody else'
     CHECK(outcome.profile->sample_types().size() == 1);
   }
 }
+
+TEST_CASE("a weight that is an array is none") {
+  jfr_test::Chunk chunk;
+  chunk.metadata_form = jfr_test::StringForm::kUtf8;
+  chunk.type(1, "double");
+  chunk.type(2, "datadog.ObjectSample", {{"weight", 1, false, true}}, "jdk.jfr.Event");
+  chunk.metadata();
+  chunk.event(2, [](Writer &out) { out.count(0); }); // the chunk's last byte
+  const std::string file = chunk.finish();
+  const std::vector<uint8_t> exact{file.begin(), file.end()};
+  const Profile profile = decode(exact, {});
+  CHECK(profile.sample_count() == 1);
+}
