@@ -88,7 +88,7 @@ typedef struct profcore_decode_options {
   uint64_t reserved[3];
 } profcore_decode_options;
 
-/** Inflates (gzip, zstd, lz4, zlib, also nested), finds the format, decodes. What was stepped over
+/** Inflates (gzip, zstd, lz4, zlib, zip, also nested), finds the format, decodes. What was stepped over
  * is in the profile's warnings and counters. `data` is not needed after the call. On success *out
  * is the caller's (profcore_profile_free). Thread-safe. Errors: UNKNOWN_FORMAT, MALFORMED (with
  * offset), UNSUPPORTED, NO_DATA (there is nothing in it), LIMIT, CANCELLED, NO_MEMORY,

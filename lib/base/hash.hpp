@@ -27,6 +27,15 @@ inline uint64_t hash_u64(uint64_t key, uint64_t seed) noexcept {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+/// For standard tables whose keys are the input's: with std::hash, which gives a number back as it
+/// is, keys can be chosen to fall into one bucket.
+struct SeededHash {
+  uint64_t seed = random_hash_seed();
+  size_t operator()(uint64_t key) const noexcept {
+    return static_cast<size_t>(hash_u64(key, seed));
+  }
+};
+
 inline uint64_t hash_combine(uint64_t hash, uint64_t value, uint64_t seed) noexcept {
   return hash_u64(hash + UINT64_C(0x9e3779b97f4a7c15) + value, seed);
 }

@@ -4,6 +4,8 @@
 // give back all it took.
 //
 // malloc and its relatives are defined here, over glibc's own, so that C libraries are swept too.
+#include "../unit/decode/jfr/jfr_samples.hpp"
+
 #include <profcore/profcore.h>
 
 #include <cerrno>
@@ -285,6 +287,13 @@ int main() {
   bad += sweep_input("pprof", {data, data + profcore_buffer_get_size(pprof)});
   profcore_buffer_free(pprof);
   profcore_profile_free(profile);
+
+  bad += sweep_input("jfr", bytes_of(jfr_test::sample_chunk(0, 3, 1, "main").finish() +
+                                     jfr_test::sample_chunk(1, 3, 1, "other").finish()));
+  // Damage takes other ways: warnings, a second look for metadata, a search for the next chunk.
+  std::string damaged = jfr_test::sample_chunk(0, 3, 1, "main").finish();
+  jfr_test::put(damaged, jfr_test::kMetadataAt, 0);
+  bad += sweep_input("damaged jfr", bytes_of(damaged + "junk"));
   return bad == 0 ? 0 : 1;
 }
 

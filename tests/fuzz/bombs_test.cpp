@@ -5,6 +5,7 @@
 // A bomb is made piece by piece into a file: the process that forks must stay small, as a child
 // starts with the memory of its parent.
 
+#include "../unit/decode/jfr/jfr_samples.hpp"
 #include "build_features.hpp"
 
 #include <profcore/profcore.h>
@@ -167,6 +168,39 @@ Source pprof(std::string_view sample, size_t samples) {
   return joined({text_of(head), repeated(one, one.size() * samples)});
 }
 
+/// A zip archive cut off behind the data of its only file.
+Source zipped(Source source) {
+  std::string header{"PK\3\4\24\0\10\0\10\0", 10}; // deflated, sizes behind the data
+  header += std::string(16, '\0');
+  header += std::string{"\1\0\0\0a", 5};
+  return joined({text_of(header), deflated(std::move(source), -15)});
+}
+
+/// A recording that was not finished: types, then anything.
+Source recording(std::vector<Source> rest) {
+  jfr_test::Chunk chunk;
+  chunk.add_jdk_types();
+  chunk.type(100, "jdk.ExecutionSample", {}, "jdk.jfr.Event");
+  chunk.type(101, "jdk.ObjectAllocationInNewTLAB", {}, "jdk.jfr.Event");
+  chunk.type(102, "jdk.JavaMonitorEnter", {}, "jdk.jfr.Event");
+  rest.insert(rest.begin(), text_of(jfr_test::unfinished(chunk.finish(), 0, true)));
+  return joined(std::move(rest));
+}
+
+/// A checkpoint with `count` values of two bytes.
+Source constants(size_t count) {
+  jfr_test::Writer inside;
+  inside.key(1);
+  inside.raw(std::string(3, '\0')); // times, the one before
+  inside.u8(0);
+  inside.count(1);
+  inside.key(jfr_test::kSymbol);
+  inside.count(count);
+  jfr_test::Writer size;
+  size.padded_varint(9 + inside.bytes().size() + 2 * count, 9);
+  return joined({text_of(size.bytes() + inside.bytes()), repeated("\5\1", 2 * count)});
+}
+
 struct Bomb {
   const char *name;
   Source bytes;
@@ -313,7 +347,30 @@ std::vector<Bomb> bombs() {
                    PROFCORE_FORMAT_PPROF,
                    {PROFCORE_ERR_LIMIT, PROFCORE_ERR_MALFORMED},
                    ""});
+  all.push_back({"zip of zeros", zipped(repeated(zeros, size_t{600} << 20)), PROFCORE_FORMAT_PPROF,
+                 limit, "max_inflate_ratio"});
+  all.push_back({"zip in zip", zipped(zipped(repeated(zeros, size_t{600} << 20))),
+                 PROFCORE_FORMAT_PPROF, limit, "max_inflate_ratio"});
+  // Recordings: events and constants of two bytes.
+  all.push_back({"a hundred million events", deflated(recording({repeated("\2\x64", 200 * kMega)})),
+                 PROFCORE_FORMAT_UNKNOWN, limit, "_ratio"});
+  all.push_back({"a hundred million events of a type that is not defined",
+                 deflated(recording({repeated("\2\x63", 200 * kMega)})),
+                 PROFCORE_FORMAT_UNKNOWN,
+                 {PROFCORE_OK},
+                 ""});
+  all.push_back({"a hundred million constants", deflated(recording({constants(100 * kMega)})),
+                 PROFCORE_FORMAT_UNKNOWN, limit, "_ratio"});
+  all.push_back({"events of many types, and noise",
+                 deflated(recording(
+                     {repeated("\2\x64\2\x65\2\x66", 60 * kMega), text_of(noise_of(700'000))})),
+                 PROFCORE_FORMAT_UNKNOWN, limit, "_ratio"});
   // Not compressed at all.
+  all.push_back({"events of many types, plain",
+                 recording({repeated("\2\x64\2\x65\2\x66", kMega)}),
+                 PROFCORE_FORMAT_UNKNOWN,
+                 {PROFCORE_OK, PROFCORE_ERR_LIMIT},
+                 "_ratio"});
   all.push_back({"samples without a stack, plain",
                  pprof("\x12\x01\x01", kMega / 5),
                  PROFCORE_FORMAT_UNKNOWN,

@@ -4,6 +4,7 @@
 
 #include "base/input_stream.hpp"
 #include "check_profile.hpp"
+#include "sources/decode/decode.hpp"
 #include "sources/decode/jfr/chunk.hpp"
 #include "sources/decode/jfr/recording.hpp"
 
@@ -151,11 +152,33 @@ std::vector<Piece> stream(std::span<const uint8_t> input, size_t head) {
   return pieces;
 }
 
+/// The whole recording as a profile. What it takes is in proportion to the input, or refused.
+void decode(std::span<const uint8_t> input, bool compat) {
+  DecodeOptions options;
+  options.context.limits.tighten_result(Limits::scaled(64, input.size()), "max_result_ratio");
+  options.jfr.normalize_names = !compat;
+  options.jfr.class_frames = compat;
+  if (compat) options.jfr.compat = JfrCompat::kPyroscope;
+  try {
+    const Profile profile = decode_jfr(input, options);
+    require_consistent(profile);
+    for (const Warning &warning : profile.warnings())
+      require(warning.offset == kNoOffset || warning.offset <= input.size());
+  } catch (const Error &error) {
+    require(error.status() == Status::kMalformed || error.status() == Status::kUnsupported ||
+            error.status() == Status::kLimit);
+    require(!error.message().empty());
+    require(error.offset() == kNoOffset || error.offset() <= input.size());
+  }
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const std::span<const uint8_t> input{data, size};
   const std::vector<Piece> pieces = split(input);
   require(stream(input, std::min<size_t>(size, size % 200)) == pieces);
+  decode(input, false);
+  decode(input, true);
   return 0;
 }

@@ -83,6 +83,7 @@ Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole
                 fmt::format("a JFR chunk with {} ticks per second", header.ticks_per_second),
                 offset};
   chunk.most_bytes_ = wanted.most_bytes;
+  chunk.limit_name_ = wanted.limit_name;
   chunk.read_schema(is_whole);
   chunk.scan(wanted, is_whole);
   return chunk;
@@ -173,8 +174,8 @@ void Chunk::check_room(uint64_t more_constants) const {
   if (bytes > most_bytes_)
     throw Error{Status::kLimit,
                 fmt::format("the events and constants of a chunk take more than the {} bytes that "
-                            "the limits leave for them",
-                            most_bytes_),
+                            "{} leaves for them; raise it for input that you trust",
+                            most_bytes_, limit_name_),
                 offset_};
 }
 

@@ -4,6 +4,7 @@
 // are. `Chunk::load` does all that can be done without a profile, so that chunks can be read ahead
 // on another thread; whoever maps events then asks for fields and looks keys up.
 
+#include "base/hash.hpp"
 #include "sources/decode/jfr/pools.hpp"
 #include "sources/decode/jfr/schema.hpp"
 
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace profcore::jfr {
@@ -66,6 +68,7 @@ struct Wanted {
   /// What the notes of where events and constants are may take: a byte of a hostile chunk can ask
   /// for thirty.
   uint64_t most_bytes = UINT64_MAX;
+  const char *limit_name = "most_bytes"; ///< what to raise for more
 };
 
 class Chunk {
@@ -109,8 +112,12 @@ public:
   const uint8_t *begin() const noexcept { return bytes_.data(); }
   const uint8_t *end() const noexcept { return bytes_.data() + bytes_.size(); }
 
-  /// The string that stands at `at`, keys followed. Made in `arena` where it is not UTF-8 in place.
+  /// The string that stands at `at`, where one must stand, keys followed. Made in `arena` where it
+  /// is not UTF-8 in place; a long one in the chunk itself, once, so that this is for one thread at
+  /// a time.
   std::string_view string_at(const uint8_t *at, Arena &arena) const;
+  /// The text of a field that is a string or a key to a text; "" for what is neither.
+  std::string_view text_of(const Field &field, const FieldValue &value, Arena &arena) const;
   /// The text of a pool entry that is a string, or a class with one string (a symbol); "" when
   /// there is none.
   std::string_view text_of(TypeIndex type, uint64_t key, Arena &arena) const;
@@ -133,6 +140,7 @@ private:
   void check_room(uint64_t more_constants) const;
   uint32_t resume_after(uint32_t position);
   void walk_chain();
+  std::string_view long_text_at(const uint8_t *at) const;
 
   std::span<const uint8_t> bytes_;
   uint64_t offset_;
@@ -144,8 +152,12 @@ private:
   uint64_t event_count_ = 0;
   uint64_t constant_count_ = 0;
   uint64_t most_bytes_ = UINT64_MAX;
+  const char *limit_name_ = "";
   std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
   bool walked_chain_ = false;
+
+  mutable std::unordered_map<uint64_t, std::string_view, SeededHash> long_texts_; ///< by position
+  mutable Arena long_arena_;
 };
 
 } // namespace profcore::jfr

@@ -104,12 +104,27 @@ size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
 std::string_view Chunk::string_at(const uint8_t *at, Arena &arena) const {
   // A key may lead to a key (nobody writes that); a circle ends here.
   for (int hops = 0; hops < 4 && at != nullptr; ++hops) {
+    if (is_long_to_make(at, end(), header_.compressed())) return long_text_at(at);
     const StringValue value = read_string(at, end(), header_.compressed(), arena);
     if (!value.is_key) return value.text;
     const TypeIndex strings = schema_->string_type();
     at = strings == kNoType ? nullptr : find(strings, value.key);
   }
   return {};
+}
+
+/// Millions of events may refer to one text of a megabyte.
+std::string_view Chunk::long_text_at(const uint8_t *at) const {
+  const auto [found, is_new] =
+      long_texts_.try_emplace(static_cast<uint64_t>(at - bytes_.data()), std::string_view{});
+  if (is_new) found->second = read_string(at, end(), header_.compressed(), long_arena_).text;
+  return found->second;
+}
+
+std::string_view Chunk::text_of(const Field &field, const FieldValue &value, Arena &arena) const {
+  if (value.at == nullptr) return {};
+  if (field.form == Form::kKey) return text_of(field.type, value.number, arena);
+  return schema_->is_string(field) ? string_at(value.at, arena) : std::string_view{};
 }
 
 std::string_view Chunk::text_of(TypeIndex type, uint64_t key, Arena &arena) const {

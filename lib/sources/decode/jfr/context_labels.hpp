@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/hash.hpp"
 #include "model/profile.hpp"
 
 #include <cstdint>
@@ -27,8 +28,8 @@ public:
   std::string_view text(uint64_t id) const noexcept;
 
 private:
-  std::unordered_map<uint64_t, std::string_view> strings_;
-  std::unordered_map<uint64_t, std::vector<Pair>> contexts_;
+  std::unordered_map<uint64_t, std::string_view, SeededHash> strings_;
+  std::unordered_map<uint64_t, std::vector<Pair>, SeededHash> contexts_;
 };
 
 } // namespace profcore::jfr

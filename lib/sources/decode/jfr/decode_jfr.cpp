@@ -2,6 +2,7 @@
 #include "sources/decode/jfr/event_mapper.hpp"
 #include "sources/decode/jfr/recording.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace profcore {
@@ -16,8 +17,12 @@ public:
 
   void add(const jfr::ChunkBytes &bytes) {
     try {
-      const jfr::Chunk chunk = jfr::Chunk::load(bytes.bytes, bytes.offset, bytes.is_whole,
-                                                mapper_.wanted(), options_.strict);
+      jfr::Wanted wanted = mapper_.wanted();
+      const uint64_t most = options_.context.limits.max_result_bytes;
+      wanted.most_bytes = most - std::min<uint64_t>(most, profile_.bytes());
+      wanted.limit_name = options_.context.limits.result_limit;
+      const jfr::Chunk chunk =
+          jfr::Chunk::load(bytes.bytes, bytes.offset, bytes.is_whole, wanted, options_.strict);
       mapper_.add(chunk);
       chunk.findings().tell(profile_);
       ++read_;

@@ -24,6 +24,9 @@ constexpr int64_t kAsyncWallInterval = 50 * kMillisecond;
 constexpr int64_t kDatadogCpuInterval = 10 * kMillisecond;
 constexpr int64_t kDatadogWallInterval = 50 * kMillisecond;
 
+constexpr size_t kMostText = size_t{1} << 20; ///< in an arena before it is emptied
+constexpr size_t kMostCollections = size_t{1} << 16;
+
 int64_t multiply(int64_t a, int64_t b) noexcept {
   int64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
@@ -55,10 +58,11 @@ struct EventMapper::ChunkState {
   SampleLabels &labels;
   Arena arena;
   std::vector<FieldValue> values;
-  std::unordered_map<int64_t, std::string> gc_names;      ///< by gcId
-  std::vector<std::pair<uint64_t, ThreadState>> states{}; ///< of ExecutionSample
+  std::unordered_map<uint64_t, std::string, SeededHash> gc_names; ///< by gcId
+  std::vector<std::pair<uint64_t, ThreadState>> states{};         ///< of ExecutionSample
   std::vector<Label> more{};
   int64_t time = 0; ///< of the event that was mapped last
+  TextIds ids{};
 };
 
 EventMapper::EventMapper(Profile &profile, const DecodeOptions &options)
@@ -106,7 +110,11 @@ size_t EventMapper::column(Column column) {
 }
 
 void EventMapper::put(Column column, size_t row, int64_t value) {
-  if (column != Column::kNone) values_[static_cast<size_t>(column)][row] = value;
+  if (column == Column::kNone) return;
+  int64_t *&values = values_[static_cast<size_t>(column)];
+  if (values == nullptr) [[unlikely]] // make_columns forgot it
+    values = profile_.values(this->column(column)).data();
+  values[row] = value;
 }
 
 EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
@@ -223,8 +231,12 @@ void EventMapper::make_columns(const Chunk &chunk, std::vector<Bound> &bounds) {
         if (settings_.event == "wall") column(Column::kWall);
         continue;
       }
+      if (settings_.producer != Producer::kAsyncProfiler) {
+        column(Column::kCpu);
+        continue;
+      }
       column(settings_.event == "wall" ? Column::kWall : bound.time_column);
-      if (settings_.producer == Producer::kAsyncProfiler) column(Column::kWall);
+      column(Column::kWall);
       continue;
     }
     for (const Column needed : {rule->count, rule->time, rule->bytes})
@@ -243,8 +255,10 @@ void EventMapper::forget_older_levels(const Chunk &, const std::vector<Bound> &b
         bound.rule->kind != EventKind::kOldObject)
       continue;
     for (const Column level : {bound.rule->count, bound.rule->bytes}) {
-      const auto values = profile_.values(column(level)).first(first);
+      size_t &from = levels_from_[static_cast<size_t>(level)];
+      const auto values = profile_.values(column(level)).subspan(from, first - from);
       std::fill(values.begin(), values.end(), 0);
+      from = first;
     }
   }
 }
@@ -260,16 +274,16 @@ void EventMapper::read_gc_names(ChunkState &state) {
   if (id == kAbsent || name == kAbsent) return;
   std::vector<FieldValue> values(type.fields.size());
   const auto text = [&](uint32_t field) -> std::string_view {
-    if (field == kAbsent || values[field].at == nullptr) return {};
-    if (type.fields[field].form == Form::kKey)
-      return chunk.text_of(type.fields[field].type, values[field].number, state.arena);
-    return chunk.string_at(values[field].at, state.arena);
+    if (field == kAbsent) return {};
+    return chunk.text_of(type.fields[field], values[field], state.arena).substr(0, 200);
   };
   for (const EventAt &event : chunk.events()) {
     if (event.type != index) continue;
     const EventBody body = chunk.body(event);
     chunk.read_fields(index, body.at, body.end, values);
-    std::string &text_of_gc = state.gc_names[static_cast<int64_t>(values[id].number)];
+    if (state.gc_names.size() > kMostCollections) break;
+    if (state.arena.bytes() > kMostText) state.arena = {};
+    std::string &text_of_gc = state.gc_names[values[id].number];
     text_of_gc = fmt::format("{} ({})", text(name), text(cause));
   }
 }
@@ -299,6 +313,9 @@ void EventMapper::add(const Chunk &chunk) {
     throw Error{Status::kLimit, fmt::format("more than {} samples", limits.max_samples),
                 chunk.offset()};
 
+  const uint64_t row_bytes =
+      sizeof(int64_t) * (profile_.sample_types().size() + 1) + sizeof(StackId) + sizeof(LabelSetId);
+  options_.context.check_result(held_bytes(chunk) + rows * row_bytes);
   const size_t first = profile_.append_rows_uninitialized(rows);
   profile_.add_timestamps();
   for (size_t type = 0; type < profile_.sample_types().size(); ++type) {
@@ -318,19 +335,26 @@ void EventMapper::add(const Chunk &chunk) {
   ChunkState state{chunk, stacks, labels, {}, std::vector<FieldValue>(fields), {}, {}, {}};
   if (has_pauses) read_gc_names(state);
   size_t row = first;
-  constexpr size_t kBetweenReports = size_t{1} << 16;
+  constexpr size_t kBetweenChecks = size_t{1} << 14;
+  size_t mapped = 0;
   for (const EventAt &event : chunk.events()) {
     const Bound &bound = bounds[event.type];
     if (bound.rule == nullptr) continue;
+    if (state.arena.bytes() > kMostText) state.arena = {};
     if (map(state, bound, event, row)) {
       end_ns_ = std::max(end_ns_, times[row] = state.time);
       ++row;
     }
-    if ((row - first) % kBetweenReports == kBetweenReports - 1)
-      options_.context.check_result(profile_.bytes());
+    if (++mapped % kBetweenChecks == 0) options_.context.check_result(held_bytes(chunk));
   }
   profile_.truncate_rows(row);
-  options_.context.check_result(profile_.bytes());
+  options_.context.check_result(held_bytes(chunk));
+}
+
+/// The profile, and beside it what is kept to make it.
+uint64_t EventMapper::held_bytes(const Chunk &chunk) const {
+  constexpr uint64_t kPerAllocation = 64;
+  return profile_.bytes() + chunk.memory_bytes() + allocated_.size() * kPerAllocation;
 }
 
 bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row) {
@@ -351,7 +375,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     if (of.form != Form::kOther)
       return static_cast<double>(static_cast<int64_t>(values[field].number));
     const Primitive primitive =
-        of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
+        of.is_array || of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
     if (primitive == Primitive::kFloat)
       return std::bit_cast<float>(static_cast<uint32_t>(load_big_endian(values[field].at, 4)));
     if (primitive == Primitive::kDouble)
@@ -432,15 +456,16 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     return false;
   case EventKind::kGcPause: {
     put(rule.time, row, number(bound.duration));
-    const auto gc = state.gc_names.find(static_cast<int64_t>(raw(bound.gc)));
+    const auto gc = state.gc_names.find(raw(bound.gc));
     stack = profile_.stacks.child(0, state.stacks.pseudo_location("GC", FrameKind::kLabel));
     if (gc != state.gc_names.end())
       stack =
           profile_.stacks.child(stack, state.stacks.pseudo_location(gc->second, FrameKind::kLabel));
     if (bound.name != kAbsent && values[bound.name].at != nullptr)
       stack = profile_.stacks.child(
-          stack, state.stacks.pseudo_location(chunk.string_at(values[bound.name].at, state.arena),
-                                              FrameKind::kLabel));
+          stack, state.stacks.pseudo_location(
+                     chunk.text_of(type.fields[bound.name], values[bound.name], state.arena),
+                     FrameKind::kLabel));
     break;
   }
   case EventKind::kCounted:
@@ -496,7 +521,7 @@ void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const 
     if (text.empty()) return;
     Label label;
     label.key = profile_.intern(key);
-    label.text = profile_.intern(text);
+    label.text = state.ids.id_of(profile_, text);
     state.more.push_back(label);
   };
   const auto add_number = [&](std::string_view key, uint64_t value) {
@@ -512,9 +537,9 @@ void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const 
   const auto text = [&](uint32_t field) -> std::string_view {
     if (state.values[field].at == nullptr) return {};
     const Field &of = type.fields[field];
-    return of.form == Form::kKey ? chunk.text_of(of.type, state.values[field].number, state.arena)
-           : of.form == Form::kOther ? chunk.string_at(state.values[field].at, state.arena)
-                                     : context_labels_.text(state.values[field].number);
+    return of.form == Form::kKey || of.form == Form::kOther
+               ? chunk.text_of(of, state.values[field], state.arena)
+               : context_labels_.text(state.values[field].number);
   };
   if (bound.text != kAbsent) add_text(bound.rule->text_label, text(bound.text));
   if (const uint64_t context = number(bound.context); context != 0)
@@ -607,9 +632,11 @@ void EventMapper::name_cpu_columns() {
 }
 
 void EventMapper::finish() {
+  int64_t duration = 0;
+  if (__builtin_sub_overflow(end_ns_, start_ns_, &duration)) duration = INT64_MAX;
   if (saw_free_ && !allocated_.empty()) {
     // What was allocated in the last tenth may well be freed yet, as async-profiler has it too.
-    const int64_t until = end_ns_ - (end_ns_ - start_ns_) / 10;
+    const int64_t until = end_ns_ - duration / 10;
     const size_t objects = column(Column::kLeakObjects);
     const size_t space = column(Column::kLeakSpace);
     for (const auto &[address, allocation] : allocated_) {
@@ -621,7 +648,7 @@ void EventMapper::finish() {
   name_cpu_columns();
   Metadata &meta = profile_.meta;
   meta.time_ns = start_ns_;
-  meta.duration_ns = std::max<int64_t>(0, end_ns_ - start_ns_);
+  meta.duration_ns = std::max<int64_t>(0, duration);
   meta.source_format = profile_.intern("jfr");
   constexpr Column kFirst[] = {Column::kDatadogCpu, Column::kCpuTime,     Column::kCpu,
                                Column::kCounted,    Column::kWall,        Column::kAllocSpace,

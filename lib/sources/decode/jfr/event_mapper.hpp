@@ -57,6 +57,7 @@ private:
   void read_more_labels(ChunkState &state, const Bound &bound, const Type &type);
   void put(Column column, size_t row, int64_t value);
   void read_gc_names(ChunkState &state);
+  uint64_t held_bytes(const Chunk &chunk) const;
   void forget_older_levels(const Chunk &chunk, const std::vector<Bound> &bounds, size_t first);
   void name_cpu_columns();
 
@@ -73,7 +74,8 @@ private:
     size_t row;
     int64_t size;
   };
-  std::unordered_map<uint64_t, Allocation> allocated_; ///< by address, not freed yet
+  std::unordered_map<uint64_t, Allocation, SeededHash> allocated_; ///< by address, not freed yet
+  std::array<size_t, kColumns> levels_from_{}; ///< the first row of a level that may not be 0
   bool saw_free_ = false;
 };
 

@@ -3,15 +3,21 @@
 #include "base/hash.hpp"
 #include "sources/decode/jfr/stack_reader.hpp"
 
-#include <bit>
-
 namespace profcore::jfr {
+namespace {
+
+constexpr size_t kMostText = size_t{1} << 20;
+
+} // namespace
 
 /// Where the key is, or the empty slot where it belongs.
 size_t SampleLabels::slot_of(const Key &key) const noexcept {
-  const uint64_t parts = key.thread + std::rotl(key.of_class, 24) + std::rotl(key.state, 48);
+  // Keys are the input's: a plain sum of them could be made to collide.
+  uint64_t hash = hash_u64(key.thread, seed_);
+  hash = hash_combine(hash, key.of_class, seed_);
+  hash = hash_combine(hash, key.state, seed_);
   const size_t mask = slots_.size() - 1;
-  size_t at = hash_u64(parts, seed_) & mask;
+  size_t at = hash & mask;
   while (slots_[at].set != 0 && slots_[at].key != key) at = (at + 1) & mask;
   return at;
 }
@@ -57,11 +63,12 @@ LabelSetId SampleLabels::find(const Parts &parts) {
 
 LabelSetId SampleLabels::make(const Parts &parts) {
   labels_.clear();
+  if (arena_.bytes() > kMostText) arena_ = {}; // short texts only: long ones are the chunk's
   const auto add = [this](std::string_view key, std::string_view text) {
     if (text.empty()) return;
     Label label;
     label.key = profile_.intern(key);
-    label.text = profile_.intern(text);
+    label.text = ids_.id_of(profile_, text);
     labels_.push_back(label);
   };
   if (parts.has_thread) add_thread(parts.thread);
@@ -82,10 +89,8 @@ void SampleLabels::add_thread(uint64_t key) {
   values_.resize(type.fields.size());
   chunk_.read_fields(thread_type_, at, chunk_.end(), values_);
   const auto text = [&](uint32_t field) -> std::string_view {
-    if (field == UINT32_MAX || values_[field].at == nullptr) return {};
-    if (type.fields[field].form == Form::kKey)
-      return chunk_.text_of(type.fields[field].type, values_[field].number, arena_);
-    return chunk_.string_at(values_[field].at, arena_);
+    if (field == UINT32_MAX) return {};
+    return chunk_.text_of(type.fields[field], values_[field], arena_);
   };
   const auto number = [&](uint32_t field) {
     return field == UINT32_MAX ? 0 : static_cast<int64_t>(values_[field].number);
@@ -95,7 +100,7 @@ void SampleLabels::add_thread(uint64_t key) {
   if (!name.empty()) {
     Label label;
     label.key = profile_.intern("thread");
-    label.text = profile_.intern(name);
+    label.text = ids_.id_of(profile_, name);
     labels_.push_back(label);
   }
   // A virtual thread has no id of the system's.

@@ -3,6 +3,7 @@
 #include "base/arena.hpp"
 #include "model/profile.hpp"
 #include "sources/decode/jfr/chunk.hpp"
+#include "sources/decode/jfr/text_ids.hpp"
 
 #include <cstdint>
 #include <span>
@@ -57,6 +58,7 @@ private:
   uint32_t os_name_, os_id_, java_name_, java_id_;
   std::vector<FieldValue> values_;
   std::vector<Label> labels_; ///< scratch
+  TextIds ids_;
   uint64_t seed_;
   PodVector<Slot> slots_;
   size_t used_ = 0;

@@ -297,7 +297,7 @@ private:
     for (size_t i = 0; i < raw_.size(); ++i) {
       Type &type = schema_.types_[i];
       if (raw_[i].fields.empty()) type.primitive = primitive_of(type.name);
-      if (schema_.string_type_ == kNoType && type.name == "java.lang.String")
+      if (schema_.string_type_ == kNoType && type.primitive == Primitive::kString)
         schema_.string_type_ = static_cast<TypeIndex>(i);
       type.is_event = type.super == "jdk.jfr.Event";
       for (const RawAnnotation &annotation : raw_[i].annotations) {
@@ -515,6 +515,17 @@ private:
 Schema::Schema(Cursor cursor, uint64_t offset, Findings &findings)
     : compressed_{cursor.compressed()} {
   SchemaBuilder{*this, cursor, offset, findings}.run();
+}
+
+bool Schema::is_string(const Field &field) const noexcept {
+  const Field *at = &field;
+  for (int depth = 0; depth < 4; ++depth) {
+    if (at->is_array || at->in_pool || at->type == kNoType) return false;
+    const Type &type = types_[at->type];
+    if (type.fields.size() != 1) return type.primitive == Primitive::kString;
+    at = &type.fields[0];
+  }
+  return false;
 }
 
 TypeIndex Schema::find_sparse(uint64_t id) const noexcept {

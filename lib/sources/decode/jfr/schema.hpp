@@ -129,6 +129,8 @@ public:
   /// java.lang.String, or kNoType.
   TypeIndex string_type() const noexcept { return string_type_; }
   bool compressed() const noexcept { return compressed_; }
+  /// Whether a string stands in the field, be it in classes of one field.
+  bool is_string(const Field &field) const noexcept;
 
   /// Past the value of type `index` at `at`; nullptr when it does not end before `end`.
   const uint8_t *skip(TypeIndex index, const uint8_t *at, const uint8_t *end) const noexcept;
@@ -163,6 +165,8 @@ struct StringValue {
   bool is_key = false;
   uint64_t key = 0;
 };
+/// Whether reading the string takes long: it is not in place, and not short.
+bool is_long_to_make(const uint8_t *at, const uint8_t *end, bool compressed) noexcept;
 StringValue read_string(const uint8_t *&at, const uint8_t *end, bool compressed, Arena &arena);
 
 } // namespace profcore::jfr

@@ -5,6 +5,8 @@
 namespace profcore::jfr {
 namespace {
 
+constexpr size_t kMostText = size_t{1} << 20;
+
 int64_t parse_number(std::string_view text) noexcept {
   int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -54,15 +56,15 @@ void Settings::read(const Chunk &chunk) {
   for (const EventAt &event : chunk.events()) {
     if (is_setting[event.type] == 0) continue;
     const Type &type = schema[event.type];
+    if (arena.bytes() > kMostText) arena = {};
     const EventBody body = chunk.body(event);
     values.resize(type.fields.size());
     chunk.read_fields(event.type, body.at, body.end, values);
     const auto text = [&](std::string_view name) -> std::string_view {
       const uint32_t field = type.find_field(name);
-      if (field == UINT32_MAX || values[field].at == nullptr) return {};
-      if (type.fields[field].form == Form::kKey)
-        return chunk.text_of(type.fields[field].type, values[field].number, arena);
-      return chunk.string_at(values[field].at, arena);
+      if (field == UINT32_MAX) return {};
+      // What is of interest here is short.
+      return chunk.text_of(type.fields[field], values[field], arena).substr(0, 200);
     };
     const auto number = [&](std::string_view name) -> int64_t {
       const uint32_t field = type.find_field(name);

@@ -22,6 +22,15 @@ FrameKind kind_named(std::string_view name) noexcept {
   return FrameKind::kUnknown;
 }
 
+/// The class file format ends names at 65 535 bytes; millions of methods may share one.
+std::string_view shortened(std::string_view name) noexcept {
+  constexpr size_t kLongest = 8192;
+  if (name.size() <= kLongest) return name;
+  size_t end = kLongest;
+  while (end > 0 && (static_cast<uint8_t>(name[end]) & 0xc0) == 0x80) --end;
+  return name.substr(0, end);
+}
+
 } // namespace
 
 StackReader::StackReader(Profile &profile, const Chunk &chunk, const Context &context,
@@ -236,6 +245,7 @@ LocationId StackReader::make_location(uint64_t method, int64_t line, uint64_t ki
                 fmt::format("more than {} distinct locations", context_.limits.max_strings)};
   Location location;
   location.kind = kind_of(kind);
+  spend(0);
   const Line at{function(method), 0, line > 0 ? line : 0, 0};
   return profile_.add_location(location, {&at, 1});
 }
@@ -258,12 +268,8 @@ FunctionId StackReader::function(uint64_t key) {
   std::vector<FieldValue> values(type.fields.size());
   chunk_.read_fields(method_type_, chunk_.find(method_type_, key), chunk_.end(), values);
   const auto symbol = [&](uint32_t field) -> std::string_view {
-    if (field == kAbsent || values[field].at == nullptr) return {};
-    const Field &of = type.fields[field];
-    if (of.form == Form::kKey) return chunk_.text_of(of.type, values[field].number, arena_);
-    return of.form == Form::kOther && of.type != kNoType
-               ? chunk_.string_at(values[field].at, arena_)
-               : std::string_view{};
+    if (field == kAbsent) return {};
+    return shortened(chunk_.text_of(type.fields[field], values[field], arena_));
   };
   const std::string_view name = symbol(method_name_);
   const std::string_view descriptor = symbol(method_descriptor_);
@@ -279,7 +285,18 @@ FunctionId StackReader::function(uint64_t key) {
     function.system_name = profile_.intern(text_.append(descriptor));
   const FunctionId made = profile_.add_function(function);
   functions_[number] = made + 1;
+  spend(text_.size());
   return made;
+}
+
+/// One row may have a stack of a million frames, each with a long name of its own.
+void StackReader::spend(uint64_t bytes) {
+  constexpr uint64_t kBetweenChecks = uint64_t{1} << 20;
+  constexpr uint64_t kLeast = 64; // of a location and what belongs to it
+  spent_ += bytes + kLeast;
+  if (spent_ < kBetweenChecks) return;
+  spent_ = 0;
+  context_.check_result(profile_.bytes());
 }
 
 std::string_view StackReader::class_name(uint64_t key) {
@@ -291,26 +308,38 @@ std::string_view StackReader::class_name(uint64_t key) {
   std::vector<FieldValue> values(class_name_field_ + 1);
   chunk_.read_fields(class_type_, at, chunk_.end(), values);
   if (values[class_name_field_].at == nullptr) return {};
-  const Field &field = type.fields[class_name_field_];
   const std::string_view internal =
-      field.form == Form::kKey
-          ? chunk_.text_of(field.type, values[class_name_field_].number, arena_)
-          : chunk_.string_at(values[class_name_field_].at, arena_);
+      shortened(chunk_.text_of(type.fields[class_name_field_], values[class_name_field_], arena_));
+  constexpr size_t kLong = 64;
+  if (internal.size() < kLong) {
+    write_class_name(internal, class_text_);
+    return class_text_;
+  }
+  const auto [found, is_new] =
+      long_names_.try_emplace(reinterpret_cast<uintptr_t>(internal.data()));
+  if (is_new) write_class_name(internal, found->second);
+  return found->second;
+}
+
+void StackReader::write_class_name(std::string_view internal, std::string &text) {
   const std::string_view symbol = normalize_symbol(internal, form_.normalize, normalized_);
   if (form_.pyroscope)
-    class_text_.assign(symbol);
+    text.assign(symbol);
   else
-    append_class_name(symbol, class_text_);
-  return class_text_;
+    append_class_name(symbol, text);
 }
 
 LocationId StackReader::pseudo_location(std::string_view name, FrameKind kind) {
   Function function;
-  function.name = profile_.intern(name);
+  function.name = ids_.id_of(profile_, name);
+  const auto [found, is_new] =
+      pseudo_.try_emplace(uint64_t{function.name} << 8 | static_cast<uint8_t>(kind));
+  if (!is_new) return found->second;
+  spend(name.size());
   const Line line{profile_.add_function(function), 0, 0, 0};
   Location location;
   location.kind = kind;
-  return profile_.add_location(location, {&line, 1});
+  return found->second = profile_.add_location(location, {&line, 1});
 }
 
 } // namespace profcore::jfr

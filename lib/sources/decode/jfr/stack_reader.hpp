@@ -6,9 +6,11 @@
 #include "model/profile.hpp"
 #include "sources/decode/jfr/chunk.hpp"
 #include "sources/decode/jfr/normalize.hpp"
+#include "sources/decode/jfr/text_ids.hpp"
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace profcore::jfr {
@@ -40,7 +42,8 @@ public:
   }
   /// The location of a leaf frame that is no code: a class that was allocated, a phase.
   LocationId pseudo_location(std::string_view name, FrameKind kind);
-  /// A class's name by its key, "" when it has none. Valid until the next call.
+  /// A class's name by its key, "" when it has none. A short one is valid until the next call, a
+  /// long one stays.
   std::string_view class_name(uint64_t key);
 
 private:
@@ -76,6 +79,8 @@ private:
   LocationId make_location(uint64_t method, int64_t line, uint64_t kind);
   FunctionId function(uint64_t method);
   FrameKind kind_of(uint64_t key);
+  void write_class_name(std::string_view internal, std::string &text);
+  void spend(uint64_t bytes);
 
   struct Slot {
     uint64_t key = 0;
@@ -104,6 +109,10 @@ private:
   std::vector<FrameKind> kinds_;  ///< by number in the FrameType pool
   PodVector<Slot> slots_;         ///< frames by their numbers; open addressing
   size_t used_slots_ = 0;
+  std::unordered_map<uint64_t, LocationId, SeededHash> pseudo_;      ///< by name and kind
+  std::unordered_map<uint64_t, std::string, SeededHash> long_names_; ///< by where the name stands
+  TextIds ids_;
+  uint64_t spent_ = 0;           ///< since the result was last held against its limit
   PodVector<LocationId> frames_; ///< scratch, leaf first
   // The trace before: its bytes, and for each of its frames, root first, the stack that ends there
   // and how many bytes before the end the frame begins.

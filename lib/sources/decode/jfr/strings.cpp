@@ -111,6 +111,13 @@ const uint8_t *skip_string(const uint8_t *at, const uint8_t *end, bool compresse
   return cursor.failed() ? nullptr : cursor.at();
 }
 
+bool is_long_to_make(const uint8_t *at, const uint8_t *end, bool compressed) noexcept {
+  constexpr uint64_t kShort = 64;
+  if (at == end || (*at != kUtf16 && *at != kLatin1)) return false;
+  Cursor cursor{at + 1, end, compressed};
+  return cursor.count() > kShort;
+}
+
 StringValue read_string(const uint8_t *&at, const uint8_t *end, bool compressed, Arena &arena) {
   StringValue value;
   Cursor cursor{at, end, compressed};

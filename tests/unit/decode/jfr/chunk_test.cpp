@@ -318,3 +318,28 @@ TEST_CASE("events of many types that nobody defined") {
   CHECK(seconds_of(
             [&] { CHECK(Loaded{made.finish()}.counter("events_of_unknown_type") > 190'000); }) < 2);
 }
+
+TEST_CASE("a long text that many refer to is made once") {
+  for (const bool latin : {true, false}) {
+    jfr_test::Chunk made;
+    made.add_jdk_types();
+    made.checkpoint({{jfr_test::kString,
+                      {{1,
+                        [latin](Writer &out) {
+                          if (latin)
+                            out.latin1(std::string(1 << 20, '\xe9'));
+                          else
+                            out.utf16(std::u16string(1 << 20, u'\u20ac'));
+                        }}}},
+                     {jfr_test::kSymbol, {{7, [](Writer &out) { out.string_key(1); }}}}});
+    Loaded chunk{made.finish()};
+    Arena arena;
+    const TypeIndex symbols = chunk->schema().find_name("jdk.types.Symbol");
+    CHECK(seconds_of([&] {
+            size_t bytes = 0;
+            for (int i = 0; i < 100'000; ++i) bytes += chunk->text_of(symbols, 7, arena).size();
+            CHECK(bytes == (latin ? UINT64_C(2) : UINT64_C(3)) * 100'000 << 20);
+          }) < 1);
+    CHECK(arena.bytes() == 0);
+  }
+}
