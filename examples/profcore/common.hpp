@@ -23,7 +23,7 @@ extern const std::span<const Option> kFilterOptions;
 extern const std::span<const Option> kTreeOptions;
 extern const std::span<const Option> kViewOptions; ///< --total, --compat
 
-extern const Command kRecord, kConvert, kTop, kFlame, kDiff, kSymbolize, kCheck;
+extern const Command kRecord, kConvert, kTop, kFlame, kDiff, kSymbolize, kEvents, kCheck;
 
 /// Limits from the options, a progress line on a terminal, SIGINT as cancel.
 profcore_context make_context(const Arguments &arguments);

@@ -16,6 +16,7 @@
 
 #include <profcore/common.h>
 #include <profcore/decode.h>
+#include <profcore/events.h>
 #include <profcore/flame.h>
 #include <profcore/output.h>
 #include <profcore/profile.h>

@@ -607,6 +607,113 @@ private:
   std::unique_ptr<profcore_symbolizer, detail::Deleter<profcore_symbolizer_free>> handle_;
 };
 
+/// The events of a JFR recording, front to back. Values, texts and frames are borrowed until the
+/// next event, types until the next chunk.
+class Events {
+public:
+  explicit Events(profcore_events *handle) : handle_{handle} {}
+
+  static Events from_file(const std::string &path,
+                          const profcore_events_options *options = nullptr) {
+    return make([&](auto out, auto err) {
+      return profcore_events_open_file(path.c_str(), options, out, err);
+    });
+  }
+  /// `bytes` need to stay as they are as long as the events.
+  static Events from_bytes(std::span<const std::byte> bytes,
+                           const profcore_events_options *options = nullptr) {
+    return make([&](auto out, auto err) {
+      return profcore_events_open_bytes(bytes.data(), bytes.size(), options, out, err);
+    });
+  }
+  static Events from_fd(int fd, const profcore_events_options *options = nullptr) {
+    return make([&](auto out, auto err) { return profcore_events_open_fd(fd, options, out, err); });
+  }
+
+  /// nullptr at the end.
+  const profcore_event *next() {
+    const profcore_event *event = nullptr;
+    detail::check([&](auto err) { return profcore_events_next(get(), &event, err); });
+    return event;
+  }
+  const profcore_events_chunk *next_chunk() {
+    const profcore_events_chunk *chunk = nullptr;
+    detail::check([&](auto err) { return profcore_events_next_chunk(get(), &chunk, err); });
+    return chunk;
+  }
+  const profcore_events_chunk *chunk() const { return profcore_events_get_chunk(get()); }
+  std::span<const profcore_event_type> types() const {
+    return detail::view<profcore_event_type>(profcore_events_view_types, get());
+  }
+
+  /// Kind NONE when there is none; of the event when `parent` is nullptr.
+  profcore_value child(const profcore_value *parent, size_t index) {
+    profcore_value value{};
+    detail::check(
+        [&](auto err) { return profcore_events_get_child(get(), parent, index, &value, err); });
+    return value;
+  }
+  profcore_value child(const profcore_value *parent, const std::string &name) {
+    profcore_value value{};
+    detail::check([&](auto err) {
+      return profcore_events_find_child(get(), parent, name.c_str(), &value, err);
+    });
+    return value;
+  }
+  /// `for (profcore_value child{}; events.next_child(parent, child);)`
+  bool next_child(const profcore_value *parent, profcore_value &child) {
+    detail::check([&](auto err) { return profcore_events_next_child(get(), parent, &child, err); });
+    return child.kind != PROFCORE_VALUE_NONE;
+  }
+
+  profcore_event_thread thread() {
+    auto thread = init<profcore_event_thread>();
+    detail::check([&](auto err) { return profcore_events_get_thread(get(), &thread, err); });
+    return thread;
+  }
+  struct Stack {
+    std::span<const profcore_event_frame> frames; ///< innermost first
+    uint64_t depth;                               ///< of the whole stack
+    bool is_truncated;                            ///< by the recorder
+  };
+  /// At most `most` frames, 0 = all; of the event's stack trace when `trace` is nullptr.
+  Stack stack(size_t most = 0, const profcore_value *trace = nullptr) {
+    const profcore_event_frame *frames = nullptr;
+    size_t count = 0;
+    uint64_t depth = 0;
+    int32_t is_truncated = 0;
+    detail::check([&](auto err) {
+      return profcore_events_view_frames(get(), trace, most, &frames, &count, &depth, &is_truncated,
+                                         err);
+    });
+    return {{frames, count}, depth, is_truncated != 0};
+  }
+
+  std::vector<Warning> warnings() const {
+    std::vector<Warning> all(profcore_events_get_warning_count(get()));
+    for (size_t i = 0; i < all.size(); ++i)
+      all[i].text = profcore_events_get_warning(get(), i, &all[i].offset);
+    return all;
+  }
+  std::vector<Counter> counters() const {
+    std::vector<Counter> all(profcore_events_get_counter_count(get()));
+    for (size_t i = 0; i < all.size(); ++i)
+      all[i].name = profcore_events_get_counter(get(), i, &all[i].value);
+    return all;
+  }
+
+  profcore_events *get() const noexcept { return handle_.get(); }
+
+private:
+  template <class Call> static Events make(Call &&call) {
+    profcore_events *out = nullptr;
+    detail::check([&](auto err) { return call(&out, err); });
+    return Events{out};
+  }
+
+  std::unique_ptr<profcore_events, detail::Deleter<profcore_events_free>> handle_;
+};
+
 } // namespace wrapper
 } // namespace profcore
 

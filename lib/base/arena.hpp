@@ -18,12 +18,14 @@ public:
   // A moved-from arena must not go on handing out the other's block.
   Arena(Arena &&other) noexcept
       : blocks_{std::move(other.blocks_)}, next_{std::exchange(other.next_, nullptr)},
-        left_{std::exchange(other.left_, 0)}, bytes_{std::exchange(other.bytes_, 0)} {}
+        left_{std::exchange(other.left_, 0)}, bytes_{std::exchange(other.bytes_, 0)},
+        newest_{std::exchange(other.newest_, 0)} {}
   Arena &operator=(Arena &&other) noexcept {
     blocks_ = std::move(other.blocks_);
     next_ = std::exchange(other.next_, nullptr);
     left_ = std::exchange(other.left_, 0);
     bytes_ = std::exchange(other.bytes_, 0);
+    newest_ = std::exchange(other.newest_, 0);
     return *this;
   }
 
@@ -47,6 +49,14 @@ public:
     if (size > left_) add_block(size);
   }
   size_t bytes() const noexcept { return bytes_; }
+  /// Forgets everything. The newest block, the largest as a rule, is used again.
+  void clear() noexcept {
+    if (blocks_.empty()) return;
+    std::swap(blocks_.front(), blocks_.back());
+    blocks_.resize(1);
+    next_ = blocks_.front().get();
+    left_ = bytes_ = newest_;
+  }
 
 private:
   void add_block(size_t size) {
@@ -60,12 +70,14 @@ private:
     next_ = blocks_.back().data();
     left_ = block;
     bytes_ += block;
+    newest_ = block;
   }
 
   std::vector<PodVector<char>> blocks_;
   char *next_ = nullptr;
   size_t left_ = 0;
   size_t bytes_ = 0;
+  size_t newest_ = 0; ///< bytes of the newest block
 };
 
 } // namespace profcore

@@ -188,6 +188,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
     wanted_pools[i] = !wanted.pool || wanted.pool(types[i]);
   }
   pools_.resize(types.size());
+  tallies_.resize(types.size());
 
   const uint8_t *const begin = bytes_.data();
   const uint8_t *at = begin + kHeaderBytes;
@@ -224,12 +225,15 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
       read_checkpoint(inside, at, wanted_pools);
     } else if (type != kMetadataType) {
       const TypeIndex index = schema_->find_id(type);
-      event_count_ += index != kNoType;
       if (index == kNoType) {
         if (unknown_types++ == 0) first_unknown = offset_of(at);
-      } else if (wanted_events[index]) {
-        if (events_.size() == events_.capacity()) check_room(0);
-        events_.push_back({static_cast<uint32_t>(at - begin), index});
+      } else {
+        ++tallies_[index].count;
+        tallies_[index].bytes += size;
+        if (wanted_events[index]) {
+          if (events_.size() == events_.capacity()) check_room(0);
+          events_.push_back({static_cast<uint32_t>(at - begin), index});
+        }
       }
     }
     at += size;
@@ -241,6 +245,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   if (unknown_types > 0)
     findings_.warn(fmt::format("{} events of types that the chunk does not define", unknown_types),
                    first_unknown, "events_of_unknown_type", unknown_types);
+  for (const EventTally &tally : tallies_) event_count_ += tally.count;
   const uint64_t seed = random_hash_seed();
   for (Pool &pool : pools_) pool.finish(seed);
 }

@@ -61,6 +61,12 @@ struct FieldValue {
   uint64_t number = 0;         ///< of integers and keys, as written (sign-extended to 64 bits)
 };
 
+/// How many events of a type a chunk has, and their bytes.
+struct EventTally {
+  uint64_t count = 0;
+  uint64_t bytes = 0;
+};
+
 /// What to keep of a chunk. An empty function keeps everything.
 struct Wanted {
   std::function<bool(const Type &)> event;
@@ -88,6 +94,8 @@ public:
   std::span<const EventAt> events() const noexcept { return events_.span(); }
   /// All events of known types but metadata and checkpoints, wanted or not.
   uint64_t event_count() const noexcept { return event_count_; }
+  /// By type index, wanted or not.
+  std::span<const EventTally> tallies() const noexcept { return tallies_; }
   const Findings &findings() const noexcept { return findings_; }
   Findings &findings() noexcept { return findings_; }
   uint64_t offset() const noexcept { return offset_; }
@@ -101,6 +109,11 @@ public:
   /// the bytes end before get no position. Returns how many were there.
   size_t read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
                      std::span<FieldValue> values) const noexcept;
+  /// One field of a value; nullptr when the bytes end before it does, else where the next begins.
+  const uint8_t *read_field(const Field &field, const uint8_t *at, const uint8_t *end,
+                            FieldValue &value) const noexcept;
+  /// What a field holds when classes that stand for their only field are looked through.
+  Primitive primitive_of(const Field &field) const noexcept;
 
   const Pool &pool(TypeIndex type) const noexcept { return pools_[type]; }
   /// Where the value of `key` stands, or nullptr: not there, or not wanted.
@@ -153,6 +166,7 @@ private:
   uint64_t constant_count_ = 0;
   uint64_t most_bytes_ = UINT64_MAX;
   const char *limit_name_ = "";
+  std::vector<EventTally> tallies_;
   std::vector<uint32_t> landmarks_; ///< positions of checkpoints and metadata, ascending
   bool walked_chain_ = false;
 

@@ -47,12 +47,54 @@ unsigned natural_bytes(Form form) noexcept {
 
 } // namespace
 
+Primitive Chunk::primitive_of(const Field &field) const noexcept {
+  TypeIndex inner = field.type;
+  for (int depth = 0;
+       depth < 4 && !field.in_pool && inner != kNoType && (*schema_)[inner].is_simple &&
+       !(*schema_)[inner].fields[0].in_pool && !(*schema_)[inner].fields[0].is_array;
+       ++depth)
+    inner = (*schema_)[inner].fields[0].type;
+  return inner == kNoType ? Primitive::kNone : (*schema_)[inner].primitive;
+}
+
+const uint8_t *Chunk::read_field(const Field &field, const uint8_t *at, const uint8_t *end,
+                                 FieldValue &value) const noexcept {
+  const uint8_t *next = nullptr;
+  uint64_t number = 0;
+  if (field.form == Form::kOther) {
+    next = schema_->skip_field(field, at, end);
+  } else if (field.form >= Form::kByte) {
+    if (at != end) {
+      number = field.form == Form::kBoolean
+                   ? *at
+                   : static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(*at)));
+      next = at + 1;
+    }
+  } else {
+    if (header_.compressed()) {
+      next = read_varint(at, end, number);
+    } else if (const unsigned bytes = natural_bytes(field.form);
+               static_cast<uint64_t>(end - at) >= bytes) {
+      number = load_big_endian(at, bytes);
+      next = at + bytes;
+    }
+    // A number narrower than 64 bits: what the writer meant by it.
+    if (field.form == Form::kInt)
+      number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(number)));
+    else if (field.form == Form::kShort)
+      number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int16_t>(number)));
+    else if (field.form == Form::kChar)
+      number = static_cast<uint16_t>(number);
+  }
+  value = {at, number};
+  return next;
+}
+
 size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
                           std::span<FieldValue> values) const noexcept {
   const Type &of = (*schema_)[type];
   const std::vector<Field> &fields = of.fields;
   const size_t count = std::min(values.size(), fields.size());
-  const bool compressed = header_.compressed();
   size_t read = 0;
   for (const size_t numbers = std::min<size_t>(count, of.leading_numbers); read < numbers; ++read) {
     uint64_t number = 0;
@@ -65,36 +107,8 @@ size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
   }
   if (read < of.leading_numbers && read < count) at = end; // it ended inside a number
   for (; read < count; ++read) {
-    const Field &field = fields[read];
-    const uint8_t *next = nullptr;
-    uint64_t number = 0;
-    if (field.form == Form::kOther) {
-      next = schema_->skip_field(field, at, end);
-    } else if (field.form >= Form::kByte) {
-      if (at != end) {
-        number = field.form == Form::kBoolean
-                     ? *at
-                     : static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(*at)));
-        next = at + 1;
-      }
-    } else {
-      if (compressed) {
-        next = read_varint(at, end, number);
-      } else if (const unsigned bytes = natural_bytes(field.form);
-                 static_cast<uint64_t>(end - at) >= bytes) {
-        number = load_big_endian(at, bytes);
-        next = at + bytes;
-      }
-      // A number narrower than 64 bits: what the writer meant by it.
-      if (field.form == Form::kInt)
-        number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(number)));
-      else if (field.form == Form::kShort)
-        number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int16_t>(number)));
-      else if (field.form == Form::kChar)
-        number = static_cast<uint16_t>(number);
-    }
+    const uint8_t *const next = read_field(fields[read], at, end, values[read]);
     if (next == nullptr) break;
-    values[read] = {at, number};
     at = next;
   }
   for (size_t i = read; i < values.size(); ++i) values[i] = {};

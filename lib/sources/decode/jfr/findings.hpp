@@ -39,12 +39,19 @@ public:
     for (const Counter &counter : counters_) profile.count(counter.name, counter.value);
     if (suppressed_ > 0) profile.count("warnings_suppressed", suppressed_);
   }
+  /// What another one found, behind what this one did.
+  void add(const Findings &other) {
+    for (const Found &found : other.warnings_) warn(found.text, found.offset, {});
+    for (const Counter &counter : other.counters_) count(counter.name, counter.value);
+    suppressed_ += other.suppressed_;
+  }
   struct Found {
     std::string text;
     uint64_t offset;
   };
   const std::vector<Found> &warnings() const noexcept { return warnings_; }
   const std::vector<Counter> &counters() const noexcept { return counters_; }
+  uint64_t suppressed() const noexcept { return suppressed_; }
 
 private:
   static constexpr size_t kMost = 100; ///< per chunk: a damaged one must not make millions

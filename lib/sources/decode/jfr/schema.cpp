@@ -29,6 +29,7 @@ constexpr size_t kMostFields = 1 << 18;
 constexpr size_t kMostAnnotations = 1 << 19;
 constexpr size_t kMostStepsInAll = 1 << 20;
 constexpr size_t kMostNesting = 64; ///< of elements; five are used
+constexpr size_t kLongestMadeText = 512;
 
 bool strip_prefix(std::string_view &text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
@@ -39,6 +40,8 @@ bool strip_prefix(std::string_view &text, std::string_view prefix) {
 /// JDK 9 and 10 say com.oracle.jdk.X, com.oracle.jfr.types.X, com.oracle.jfr.X for what is called
 /// jdk.X, jdk.types.X, jdk.jfr.X since 11.
 std::string_view todays_name(std::string_view name, Arena &arena) {
+  // Any number of types may share one long name, which is copied here for each.
+  if (name.size() > kLongestMadeText) return name;
   std::string_view rest = name;
   std::string_view prefix;
   if (strip_prefix(rest, "com.oracle.jfr.types."))
@@ -177,6 +180,7 @@ private:
 
   Attributes read_attributes(uint64_t count) {
     Attributes found;
+    std::string values; // of several
     for (uint64_t i = 0; i < count; ++i) {
       const std::string_view key = string(in_.count());
       const std::string_view text = string(in_.count());
@@ -197,8 +201,13 @@ private:
         found.is_simple = text == "true";
       } else if (found.value.empty() && key.starts_with("value")) {
         found.value = text;
+      } else if (key.starts_with("value-") &&
+                 found.value.size() + values.size() + text.size() < kLongestMadeText) {
+        values += fmt::format(", {}", text);
       }
     }
+    if (!values.empty())
+      found.value = schema_.names_.copy(fmt::format("{}{}", found.value, values));
     return found;
   }
 
@@ -331,40 +340,11 @@ private:
   void set_forms(Type &type) const {
     type.forms.reserve(type.fields.size());
     for (Field &field : type.fields) {
-      field.form = form_of(field);
+      field.form = schema_.form_of(field);
       if (schema_.compressed_ && type.leading_numbers == type.forms.size() &&
           field.form >= Form::kKey && field.form <= Form::kInt)
         ++type.leading_numbers;
       type.forms.push_back(field.form);
-    }
-  }
-
-  /// A class that stands for its only field is read as that field.
-  Form form_of(const Field &field) const {
-    if (field.is_array || field.type == kNoType) return Form::kOther;
-    if (field.in_pool) return Form::kKey;
-    const Type *type = &schema_.types_[field.type];
-    for (int depth = 0; depth < 4 && type->fields.size() == 1; ++depth) {
-      const Field &only = type->fields[0];
-      if (only.is_array || only.type == kNoType) return Form::kOther;
-      if (only.in_pool) return Form::kKey;
-      type = &schema_.types_[only.type];
-    }
-    switch (type->primitive) {
-    case Primitive::kLong:
-      return Form::kLong;
-    case Primitive::kInt:
-      return Form::kInt;
-    case Primitive::kShort:
-      return Form::kShort;
-    case Primitive::kChar:
-      return Form::kChar;
-    case Primitive::kByte:
-      return Form::kByte;
-    case Primitive::kBoolean:
-      return Form::kBoolean;
-    default:
-      return Form::kOther;
     }
   }
 
@@ -538,6 +518,35 @@ TypeIndex Schema::find_name(std::string_view name) const noexcept {
   for (TypeIndex i = 0; i < types_.size(); ++i)
     if (types_[i].name == name) return i;
   return kNoType;
+}
+
+/// A class that stands for its only field is read as that field.
+Form Schema::form_of(const Field &field) const noexcept {
+  if (field.is_array || field.type == kNoType) return Form::kOther;
+  if (field.in_pool) return Form::kKey;
+  const Type *type = &types_[field.type];
+  for (int depth = 0; depth < 4 && type->fields.size() == 1; ++depth) {
+    const Field &only = type->fields[0];
+    if (only.is_array || only.type == kNoType) return Form::kOther;
+    if (only.in_pool) return Form::kKey;
+    type = &types_[only.type];
+  }
+  switch (type->primitive) {
+  case Primitive::kLong:
+    return Form::kLong;
+  case Primitive::kInt:
+    return Form::kInt;
+  case Primitive::kShort:
+    return Form::kShort;
+  case Primitive::kChar:
+    return Form::kChar;
+  case Primitive::kByte:
+    return Form::kByte;
+  case Primitive::kBoolean:
+    return Form::kBoolean;
+  default:
+    return Form::kOther;
+  }
 }
 
 uint32_t Type::find_field(std::string_view field) const noexcept {

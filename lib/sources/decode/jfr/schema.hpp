@@ -92,7 +92,7 @@ struct Type {
   std::string_view name;     ///< with the prefixes of JDK 9 and 10 put into today's form
   std::string_view super;    ///< likewise
   std::string_view label;    ///< for people; may be empty
-  std::string_view category; ///< its last part; may be empty
+  std::string_view category; ///< "Java Virtual Machine, GC, Phases"; may be empty
   Primitive primitive = Primitive::kNone;
   bool is_event = false;
   bool is_simple = false;  ///< stands for its only field
@@ -128,6 +128,7 @@ public:
   TypeIndex find_name(std::string_view name) const noexcept;
   /// java.lang.String, or kNoType.
   TypeIndex string_type() const noexcept { return string_type_; }
+  Form form_of(const Field &field) const noexcept;
   bool compressed() const noexcept { return compressed_; }
   /// Whether a string stands in the field, be it in classes of one field.
   bool is_string(const Field &field) const noexcept;

@@ -229,9 +229,10 @@ public:
           {"type", at(kFrameType), true}});
     type(at(kStackTrace), "jdk.types.StackTrace",
          {{"truncated", at(kBoolean)}, {"frames", at(kStackFrame), false, true}});
-    const auto annotation = [&](uint64_t id, const char *name) {
-      type(at(id), name, {{"value", at(kString), false, id == kCategory}},
-           "java.lang.annotation.Annotation");
+    const auto annotation = [&](uint64_t id, const char *name, bool has_value = true) {
+      std::vector<Field> fields;
+      if (has_value) fields.push_back({"value", at(kString), false, id == kCategory});
+      type(at(id), name, fields, "java.lang.annotation.Annotation");
     };
     annotation(kLabel, "jdk.jfr.Label");
     annotation(kCategory, "jdk.jfr.Category");
@@ -239,10 +240,10 @@ public:
     annotation(kTimestamp, "jdk.jfr.Timestamp");
     annotation(kTimespan, "jdk.jfr.Timespan");
     annotation(kDataAmount, "jdk.jfr.DataAmount");
-    annotation(kFrequency, "jdk.jfr.Frequency");
-    annotation(kPercentage, "jdk.jfr.Percentage");
-    annotation(kUnsigned, "jdk.jfr.Unsigned");
-    annotation(kMemoryAddress, "jdk.jfr.MemoryAddress");
+    annotation(kFrequency, "jdk.jfr.Frequency", false);
+    annotation(kPercentage, "jdk.jfr.Percentage", false);
+    annotation(kUnsigned, "jdk.jfr.Unsigned", false);
+    annotation(kMemoryAddress, "jdk.jfr.MemoryAddress", false);
   }
 
   /// Each returns where it begins, from the chunk's start.
