@@ -54,7 +54,7 @@ public:
     if (blocks_.empty()) return;
     std::swap(blocks_.front(), blocks_.back());
     blocks_.resize(1);
-    next_ = blocks_.front().get();
+    next_ = blocks_.front().data();
     left_ = bytes_ = newest_;
   }
 
