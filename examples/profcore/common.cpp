@@ -251,7 +251,8 @@ void check_inputs(const std::vector<std::string> &paths) {
     throw UsageError{"stdin (-) can be read once only"};
 }
 
-profcore::Profile open_profile(const std::string &path, const Arguments &arguments) {
+profcore::Profile open_profile(const std::string &path, const Arguments &arguments,
+                               bool jfr_metrics) {
   profcore_context context = make_context(arguments);
   auto options = profcore::init<profcore_decode_options>();
   // What decoding says line by line is told by print_findings, with the path and bounded.
@@ -273,6 +274,7 @@ profcore::Profile open_profile(const std::string &path, const Arguments &argumen
                                                               : PROFCORE_JFR_COMPAT_NONE;
   options.jfr_normalize_names = arguments.has("normalize-names") ? 1 : 0;
   options.jfr_class_frames = arguments.has("class-frames") ? 1 : 0;
+  options.jfr_metrics = jfr_metrics ? 1 : 0;
   if (arguments.has("sample-rate"))
     options.jfr_sample_rate =
         static_cast<uint64_t>(arguments.number("sample-rate", 100, 1, 1'000'000'000));

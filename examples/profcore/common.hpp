@@ -23,7 +23,7 @@ extern const std::span<const Option> kFilterOptions;
 extern const std::span<const Option> kTreeOptions;
 extern const std::span<const Option> kViewOptions; ///< --total, --compat
 
-extern const Command kRecord, kConvert, kTop, kFlame, kDiff, kSymbolize, kEvents, kCheck;
+extern const Command kRecord, kConvert, kTop, kFlame, kDiff, kSymbolize, kEvents, kMetrics, kCheck;
 
 /// Limits from the options, a progress line on a terminal, SIGINT as cancel.
 profcore_context make_context(const Arguments &arguments);
@@ -41,8 +41,10 @@ void set_color_mode(std::string_view mode);
 
 /// UsageError when stdin is named twice.
 void check_inputs(const std::vector<std::string> &paths);
-/// Reads one input ("-" = stdin) and prints its warnings unless --quiet.
-profcore::Profile open_profile(const std::string &path, const Arguments &arguments);
+/// Reads one input ("-" = stdin) and prints its warnings unless --quiet. `jfr_metrics`: with what
+/// metrics of a JVM need.
+profcore::Profile open_profile(const std::string &path, const Arguments &arguments,
+                               bool jfr_metrics = false);
 /// Reads all inputs, merges them, applies the filters.
 profcore::Profile open_profiles(const std::vector<std::string> &paths, const Arguments &arguments);
 profcore::Profile apply_filters(profcore::Profile profile, const Arguments &arguments);

@@ -11,8 +11,8 @@
 
 namespace {
 
-constexpr std::array kCommands = {&kRecord, &kConvert,   &kTop,    &kFlame,
-                                  &kDiff,   &kSymbolize, &kEvents, &kCheck};
+constexpr std::array kCommands = {&kRecord,    &kConvert, &kTop,     &kFlame, &kDiff,
+                                  &kSymbolize, &kEvents,  &kMetrics, &kCheck};
 
 void print_overview(FILE *to) {
   fmt::print(to, "Usage: profcore COMMAND ...\n\nAny profile in, flame graphs, tables and other "

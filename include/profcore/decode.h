@@ -79,7 +79,7 @@ typedef struct profcore_decode_options {
   profcore_jfr_compat jfr_compat; /**< JFR: whose types, names and values */
   int32_t jfr_normalize_names;    /**< JFR, 1: `App$$Lambda$12/0x7f..` becomes `App$$Lambda_` ... */
   int32_t jfr_class_frames;       /**< JFR, 1: what was allocated is a leaf frame, not a label */
-  int32_t jfr_reserved;           /**< 0 */
+  int32_t jfr_metrics; /**< JFR, 1: gather what profcore_metrics_compute needs, in the same pass */
   /** JFR: Pyroscope's labels of context ids (a LabelsSnapshot, the part `labels` of its uploads);
    * NULL = none. */
   const void *jfr_labels;

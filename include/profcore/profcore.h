@@ -18,6 +18,7 @@
 #include <profcore/decode.h>
 #include <profcore/events.h>
 #include <profcore/flame.h>
+#include <profcore/metrics.h>
 #include <profcore/output.h>
 #include <profcore/profile.h>
 #include <profcore/sampler.h>

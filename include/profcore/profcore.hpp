@@ -106,6 +106,7 @@ private:
 };
 
 class Flame;
+class Metrics;
 
 /// A finding of a decoder: what was odd, and where (PROFCORE_NO_OFFSET and line 0 = not known).
 struct Warning {
@@ -319,6 +320,7 @@ public:
   }
 
   inline Flame flame(const profcore_flame_options *options = nullptr) const;
+  inline Metrics metrics(const profcore_metrics_options *options = nullptr) const;
   Buffer write(profcore_output_format format,
                const profcore_output_options *options = nullptr) const {
     profcore_buffer *out = nullptr;
@@ -343,6 +345,49 @@ private:
 
   std::unique_ptr<profcore_profile, detail::Deleter<profcore_profile_free>> handle_;
 };
+
+/// Figures of a whole profile.
+class Metrics {
+public:
+  explicit Metrics(profcore_metrics *handle) : handle_{handle} {}
+  size_t size() const { return profcore_metrics_get_count(get()); }
+  /// Its strings are borrowed.
+  profcore_metric operator[](size_t index) const {
+    auto metric = init<profcore_metric>();
+    detail::check(
+        [&](auto err) { return profcore_metrics_get_metric(get(), index, &metric, err); });
+    return metric;
+  }
+  size_t find(const std::string &name) const {
+    size_t index = 0;
+    detail::check(
+        [&](auto err) { return profcore_metrics_find(get(), name.c_str(), &index, err); });
+    return index;
+  }
+  profcore_metrics_language language() const { return profcore_metrics_get_language(get()); }
+  /// Start and end, nanoseconds since 1970; both 0 when not known.
+  std::pair<int64_t, int64_t> range() const {
+    std::pair<int64_t, int64_t> range;
+    profcore_metrics_get_range(get(), &range.first, &range.second);
+    return range;
+  }
+  Buffer write(profcore_metrics_format format) const {
+    profcore_buffer *out = nullptr;
+    detail::check([&](auto err) { return profcore_metrics_write(get(), format, &out, err); });
+    return Buffer{out};
+  }
+
+  profcore_metrics *get() const noexcept { return handle_.get(); }
+
+private:
+  std::unique_ptr<profcore_metrics, detail::Deleter<profcore_metrics_free>> handle_;
+};
+
+inline Metrics Profile::metrics(const profcore_metrics_options *options) const {
+  profcore_metrics *out = nullptr;
+  detail::check([&](auto err) { return profcore_metrics_compute(get(), options, &out, err); });
+  return Metrics{out};
+}
 
 /// Rows of a top table; `frame` indexes the tree's frames.
 class Top {

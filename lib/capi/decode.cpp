@@ -36,7 +36,7 @@ profcore_profile *decode_with(Input &&input, const profcore_decode_options &give
       checked_enum<JfrCompat>(given.jfr_compat, PROFCORE_JFR_COMPAT_PYROSCOPE, "jfr_compat");
   options.jfr.normalize_names = flag(given.jfr_normalize_names, "jfr_normalize_names");
   options.jfr.class_frames = flag(given.jfr_class_frames, "jfr_class_frames");
-  if (given.jfr_reserved != 0) throw Error{Status::kInvalidArgument, "jfr_reserved must be 0"};
+  options.jfr.metrics = flag(given.jfr_metrics, "jfr_metrics");
   options.jfr.context_labels = span_of(given.jfr_labels, given.jfr_labels_size);
   options.jfr.sample_rate = given.jfr_sample_rate;
   auto result = std::make_unique<profcore_profile>(decode(input, options));

@@ -2,6 +2,7 @@
 
 #include "base/pod_vector.hpp"
 #include "flame/tree.hpp"
+#include "model/metrics.hpp"
 #include "model/profile.hpp"
 
 #include <profcore/profcore.h>
@@ -37,4 +38,9 @@ struct profcore_top {
 
 struct profcore_peek {
   std::vector<profcore::Peek> functions;
+};
+
+struct profcore_metrics {
+  profcore::Metrics metrics;
+  std::vector<std::pair<std::string, std::string>> tags; ///< by key
 };

@@ -4,6 +4,7 @@
 // column.
 
 #include "base/error.hpp"
+#include "model/jvm_facts.hpp"
 #include "model/operations.hpp"
 #include "model/remap.hpp"
 
@@ -49,6 +50,7 @@ private:
   void merge_rows(Source &source, Remap &remap);
   void merge_metadata(const Profile &profile, Remap &remap, bool is_first);
   void merge_period(const Metadata &meta);
+  void merge_jvm_facts(std::span<const Profile *const> profiles);
   void agree(StringId &kept, StringId next, bool &differs);
   void fill();
   void report(uint64_t rows);
@@ -278,6 +280,26 @@ void Merger::merge_metadata(const Profile &profile, Remap &remap, bool is_first)
   for (const Counter &counter : profile.counters()) result_.count(counter.name, counter.value);
 }
 
+/// Of recordings one after the other the sum is that of one long one; of several JVMs it is what
+/// all did together in the sum of their times, so rates are means.
+void Merger::merge_jvm_facts(std::span<const Profile *const> profiles) {
+  std::vector<const Profile *> in_time;
+  for (const Profile *profile : profiles)
+    if (profile->jvm_facts != nullptr) in_time.push_back(profile);
+  if (in_time.empty()) return;
+  if (in_time.size() < profiles.size()) {
+    result_.warn("Not all of the merged profiles have what the metrics of a JVM are computed from; "
+                 "the merged one has not");
+    return;
+  }
+  std::stable_sort(in_time.begin(), in_time.end(), [](const Profile *a, const Profile *b) {
+    return a->meta.time_ns < b->meta.time_ns;
+  });
+  auto facts = std::make_shared<JvmFacts>(*in_time.front()->jvm_facts);
+  for (size_t i = 1; i < in_time.size(); ++i) facts->merge(*in_time[i]->jvm_facts);
+  result_.jvm_facts = std::move(facts);
+}
+
 void Merger::fill() {
   const size_t rows = stacks_.size();
   result_.append_rows_uninitialized(rows);
@@ -318,6 +340,7 @@ Profile Merger::run(std::span<const Profile *const> profiles) {
     merge_rows(source, remap);
     merge_metadata(*profile, remap, sources_.size() == 1);
   }
+  merge_jvm_facts(profiles);
   row_index_.clear();
   done_ = all_ / 2;
   fill();

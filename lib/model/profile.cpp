@@ -1,6 +1,7 @@
 #include "model/profile.hpp"
 
 #include "base/error.hpp"
+#include "model/jvm_facts.hpp"
 
 #include <algorithm>
 #include <array>
@@ -341,6 +342,7 @@ size_t Profile::bytes_without_labels() const noexcept {
                  sample_labels_.bytes() + timestamps_.bytes();
   bytes +=
       sample_types_.capacity() * sizeof(SampleType) + meta.comments.capacity() * sizeof(StringId);
+  if (jvm_facts != nullptr) bytes += sizeof(JvmFacts);
   bytes += values_.capacity() * sizeof(PodVector<int64_t>);
   for (const auto &column : values_) bytes += column.bytes();
   bytes += warnings_.capacity() * sizeof(Warning) + counters_.capacity() * sizeof(Counter);

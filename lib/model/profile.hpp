@@ -7,12 +7,15 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace profcore {
+
+struct JvmFacts;
 
 // Ids are u32 and count up from 0. Id 0 of every table is "none": the empty string, no function, no
 // module, no location, the empty stack, no labels.
@@ -162,6 +165,9 @@ public:
   StringTable strings;
   Metadata meta;
   StackTrie stacks;
+  /// What the metrics of a JVM are computed from; null when nobody asked for it, or when this was
+  /// made from another profile by other means than merging.
+  std::shared_ptr<const JvmFacts> jvm_facts;
 
   StringId intern(std::string_view text) { return strings.intern(text); }
   std::string_view text(StringId id) const noexcept { return strings[id]; }

@@ -3,10 +3,14 @@
 #include "base/context.hpp"
 #include "base/pod_vector.hpp"
 #include "flame/tree.hpp"
+#include "model/metrics.hpp"
 #include "model/profile.hpp"
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace profcore {
 
@@ -70,5 +74,14 @@ void write_peek_json(const FlameTree &tree, std::string_view function, const Tab
                      Buffer &output);
 /// The tree as indented text, children under parents, with totals and shares.
 void write_tree_table(const FlameTree &tree, const TableOptions &options, Buffer &output);
+
+/// Texts of metrics: what they are of (host, service ...), by key, without empty ones.
+using MetricTags = std::span<const std::pair<std::string, std::string>>;
+/// One line of InfluxDB's protocol, measurement `profiling_metrics`. Throws kNoData when no metric
+/// has a value.
+void write_metrics_line(const Metrics &metrics, MetricTags tags, Buffer &output);
+/// The documented JSON of metrics ("profcore-metrics" version 1).
+void write_metrics_json(const Metrics &metrics, MetricTags tags, Buffer &output);
+void write_metrics_table(const Metrics &metrics, Buffer &output);
 
 } // namespace profcore

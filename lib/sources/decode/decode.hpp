@@ -47,6 +47,7 @@ struct JfrOptions {
   JfrCompat compat = JfrCompat::kNone;
   bool normalize_names = false; ///< numbers and addresses of generated classes are taken out
   bool class_frames = false;    ///< what was allocated is a leaf frame, not a label
+  bool metrics = false;         ///< gather what the metrics of the JVM are computed from
   /// Pyroscope's labels of context ids (a LabelsSnapshot), or nothing.
   std::span<const uint8_t> context_labels;
   uint64_t sample_rate = 0; ///< kPyroscope: samples per second; 0 = 100, as its server has it

@@ -26,6 +26,10 @@ public:
   /// After the last chunk: leaks, names of columns, the default one, times.
   void finish();
 
+  const Settings &settings() const noexcept { return settings_; }
+  /// Of the profile's columns, or SIZE_MAX: nothing was for it.
+  size_t index_of(Column column) const noexcept { return columns_[static_cast<size_t>(column)]; }
+
 private:
   static constexpr uint32_t kAbsent = UINT32_MAX;
 

@@ -1,0 +1,3 @@
+metrics_sample datadog >main.jfr
+profcore metrics main.jfr
+profcore metrics main.jfr --variant corrected
