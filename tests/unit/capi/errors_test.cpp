@@ -99,7 +99,10 @@ TEST_CASE("what is no profile") {
   CHECK(status_of("") == PROFCORE_ERR_NO_DATA);
   CHECK(status_of("\x7f"
                   "ELF\x02\x01\x01") == PROFCORE_ERR_UNKNOWN_FORMAT);
-  CHECK(status_of(std::string_view{"FLR\0\0\2\0\1", 8}) == PROFCORE_ERR_UNSUPPORTED);
+  CHECK(status_of(std::string_view{"FLR\0\0\2\0\1", 8}) == PROFCORE_ERR_MALFORMED);
+  std::string oracle_jdk8{"FLR\0\0\0\0\x09", 8}; // JFR 0.9
+  oracle_jdk8.resize(68);
+  CHECK(status_of(oracle_jdk8) == PROFCORE_ERR_UNSUPPORTED);
   CHECK(status_of("\x1f\x8b\x08") != PROFCORE_OK);
 }
 
