@@ -97,9 +97,11 @@ TEST_CASE("through compression, three deep") {
 }
 
 TEST_CASE("decode says what it saw") {
-  const Error jfr = decode_error("FLR\0\0\x02\0\x01rest"s);
-  CHECK(jfr.status() == Status::kUnsupported);
-  CHECK(jfr.message().find("JFR recording") != std::string::npos);
+  CHECK(decode_error("FLR\0\0\x02\0\x01rest"s).status() == Status::kMalformed);
+  const Error scope =
+      decode_error(R"({"$schema": "https://www.speedscope.app/file-format-schema.json"})");
+  CHECK(scope.status() == Status::kUnsupported);
+  CHECK(scope.message().find("a speedscope profile") != std::string::npos);
   const Error prose = decode_error(gzip("some prose"));
   CHECK(prose.status() == Status::kUnknownFormat);
   CHECK(prose.message().find("inflated, this is text") == 0);

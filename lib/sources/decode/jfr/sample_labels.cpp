@@ -85,6 +85,14 @@ LabelSetId SampleLabels::make(const Parts &parts) {
 void SampleLabels::add_thread(uint64_t key) {
   const uint8_t *const at = thread_type_ == kNoType ? nullptr : chunk_.find(thread_type_, key);
   if (at == nullptr) return;
+  const auto [found, is_new] = threads_.try_emplace(key);
+  if (is_new) found->second = read_thread(at);
+  const Thread &thread = found->second;
+  if (thread.has_name) labels_.push_back(thread.name);
+  if (thread.has_id) labels_.push_back(thread.id);
+}
+
+SampleLabels::Thread SampleLabels::read_thread(const uint8_t *at) {
   const Type &type = chunk_.schema()[thread_type_];
   values_.resize(type.fields.size());
   chunk_.read_fields(thread_type_, at, chunk_.end(), values_);
@@ -95,23 +103,24 @@ void SampleLabels::add_thread(uint64_t key) {
   const auto number = [&](uint32_t field) {
     return field == UINT32_MAX ? 0 : static_cast<int64_t>(values_[field].number);
   };
+  Thread thread;
   std::string_view name = text(java_name_);
   if (name.empty()) name = text(os_name_);
   if (!name.empty()) {
-    Label label;
-    label.key = profile_.intern("thread");
-    label.text = ids_.id_of(profile_, name);
-    labels_.push_back(label);
+    thread.has_name = true;
+    thread.name.key = profile_.intern("thread");
+    thread.name.text = ids_.id_of(profile_, name);
   }
   // A virtual thread has no id of the system's.
   const int64_t os_id = number(os_id_);
   const int64_t id = os_id > 0 ? os_id : number(java_id_);
-  if (id <= 0) return;
-  Label label;
-  label.key = profile_.intern(os_id > 0 ? "tid" : "java_tid");
-  label.is_number = 1;
-  label.number = id;
-  labels_.push_back(label);
+  if (id > 0) {
+    thread.has_id = true;
+    thread.id.key = profile_.intern(os_id > 0 ? "tid" : "java_tid");
+    thread.id.is_number = 1;
+    thread.id.number = id;
+  }
+  return thread;
 }
 
 } // namespace profcore::jfr

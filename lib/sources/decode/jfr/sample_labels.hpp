@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace profcore::jfr {
@@ -47,8 +48,14 @@ private:
   size_t slot_of(const Key &key) const noexcept;
   void grow();
 
+  struct Thread {
+    Label name, id;
+    bool has_name = false, has_id = false;
+  };
+
   LabelSetId make(const Parts &parts);
   void add_thread(uint64_t key);
+  Thread read_thread(const uint8_t *at);
 
   Profile &profile_;
   const Chunk &chunk_;
@@ -59,6 +66,7 @@ private:
   std::vector<FieldValue> values_;
   std::vector<Label> labels_; ///< scratch
   TextIds ids_;
+  std::unordered_map<uint64_t, Thread, SeededHash> threads_; ///< by key
   uint64_t seed_;
   PodVector<Slot> slots_;
   size_t used_ = 0;

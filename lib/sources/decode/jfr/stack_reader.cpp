@@ -300,20 +300,27 @@ void StackReader::spend(uint64_t bytes) {
 }
 
 std::string_view StackReader::class_name(uint64_t key) {
-  class_text_.clear();
   if (class_type_ == kNoType || class_name_field_ == kAbsent) return {};
-  const uint8_t *const at = chunk_.find(class_type_, key);
-  if (at == nullptr) return {};
+  const Pool &classes = chunk_.pool(class_type_);
+  const uint32_t number = classes.find(key);
+  if (number == kAbsent) return {};
+  if (class_names_.empty()) class_names_.resize(classes.size());
+  std::string_view &name = class_names_[number];
+  if (name.data() == nullptr) name = make_class_name(chunk_.find(class_type_, key));
+  return name;
+}
+
+std::string_view StackReader::make_class_name(const uint8_t *at) {
   const Type &type = chunk_.schema()[class_type_];
   std::vector<FieldValue> values(class_name_field_ + 1);
   chunk_.read_fields(class_type_, at, chunk_.end(), values);
-  if (values[class_name_field_].at == nullptr) return {};
   const std::string_view internal =
       shortened(chunk_.text_of(type.fields[class_name_field_], values[class_name_field_], arena_));
   constexpr size_t kLong = 64;
   if (internal.size() < kLong) {
+    class_text_.clear();
     write_class_name(internal, class_text_);
-    return class_text_;
+    return arena_.copy(class_text_);
   }
   const auto [found, is_new] =
       long_names_.try_emplace(reinterpret_cast<uintptr_t>(internal.data()));

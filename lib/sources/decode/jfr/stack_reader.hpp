@@ -42,8 +42,7 @@ public:
   }
   /// The location of a leaf frame that is no code: a class that was allocated, a phase.
   LocationId pseudo_location(std::string_view name, FrameKind kind);
-  /// A class's name by its key, "" when it has none. A short one is valid until the next call, a
-  /// long one stays.
+  /// A class's name by its key, "" when it has none.
   std::string_view class_name(uint64_t key);
 
 private:
@@ -79,6 +78,7 @@ private:
   LocationId make_location(uint64_t method, int64_t line, uint64_t kind);
   FunctionId function(uint64_t method);
   FrameKind kind_of(uint64_t key);
+  std::string_view make_class_name(const uint8_t *at);
   void write_class_name(std::string_view internal, std::string &text);
   void spend(uint64_t bytes);
 
@@ -111,6 +111,7 @@ private:
   size_t used_slots_ = 0;
   std::unordered_map<uint64_t, LocationId, SeededHash> pseudo_;      ///< by name and kind
   std::unordered_map<uint64_t, std::string, SeededHash> long_names_; ///< by where the name stands
+  PodVector<std::string_view> class_names_; ///< by number in the Class pool; made when asked for
   TextIds ids_;
   uint64_t spent_ = 0;           ///< since the result was last held against its limit
   PodVector<LocationId> frames_; ///< scratch, leaf first
