@@ -25,6 +25,7 @@ SPAN = re.compile(r"PT(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?\d+)(?:\.(\d+))?S)?\Z")
 NO_TIME = {"-999999999-01-01T00:00+18:00", "PT-2562047788015215H-30M-8S"}  # difference 1
 FOR_EVER = 2**63 - 1
 FRAMES = 300_000  # of a recording, about; then stacks are cut, for the JDK prints a kilobyte per frame
+MOST_EVENTS = 8_000
 
 
 class Ended(RuntimeError):
@@ -202,10 +203,14 @@ def special_fields(tool, path):
     return special
 
 
-def depth_for(tool, path):
+def event_count(tool, path):
     done = subprocess.run([tool, "events", str(path), "-q"], capture_output=True, text=True, check=False)
     found = re.search(r"^events +(\d+)$", done.stdout, re.M)
-    return max(1, min(64, FRAMES // max(1, int(found[1])))) if found else 64
+    return int(found[1]) if found else 0
+
+
+def depth_for(events):
+    return max(1, min(64, FRAMES // max(1, events)))
 
 
 def main():
@@ -213,6 +218,7 @@ def main():
     parser.add_argument("--profcore", required=True)
     parser.add_argument("--work", required=True, type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--most", type=int, default=MOST_EVENTS, help="leave larger recordings out (%(default)s events)")
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
     for program in ("java", "jfr"):
@@ -249,7 +255,11 @@ def main():
     for path in files:
         data = path.read_bytes()
         plain.write_bytes(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-        check(plain, path.name, depth_for(options.profcore, plain), False)
+        events = event_count(options.profcore, plain)
+        if not options.files and events > options.most:
+            print(f"left out  {path.name}: {events} events take minutes as JSON; see --most", flush=True)
+            continue
+        check(plain, path.name, depth_for(events), False)
     plain.unlink(missing_ok=True)
     if not files:
         print("the recordings of ../shared are missing: only the one made here was compared")
