@@ -347,7 +347,8 @@ def cpu_hotplug(live):
     cut = everything - sum(live.stacks(out, *ours, "--tagignore", "incomplete").values()) / 1e9
     print(f"{there:.2f} s on CPU {switch.cpu} of {used:.2f} s in {time.monotonic() - began:.1f} s; {cut:.2f} s not whole")
     expect(used > 0.3 and 0.8 * used - 0.2 < there < 1.1 * used + 0.2, f"{there:.2f} s of {used:.2f} s: {text}")
-    expect(elsewhere == 0, f"{elsewhere} s on another CPU")
+    # Its first tick may fall before it is bound to its CPU.
+    expect(elsewhere <= 0.02, f"{elsewhere} s on another CPU")
     expect(cut < 0.05 * everything, f"{cut} of {everything} s not whole")
 
 

@@ -26,6 +26,8 @@ NO_TIME = {"-999999999-01-01T00:00+18:00", "PT-2562047788015215H-30M-8S"}  # dif
 FOR_EVER = 2**63 - 1
 FRAMES = 300_000  # of a recording, about; then stacks are cut, for the JDK prints a kilobyte per frame
 MOST_EVENTS = 8_000
+LEFT_OUT = {"jmc--wls-medrec-jdk9.jfr": "the JDK reads 4323 of its 5149 events, and JMC all",
+            "jmc--flush_incremental_metadata.jfr": "the JDK finds no thread for samples of its second chunk; their pool has it"}
 
 
 class Ended(RuntimeError):
@@ -165,13 +167,19 @@ def compare(tool, path, depth):
     if our_count != their_count:
         problems.append(f"{our_count} events, the JDK has {their_count}")
     lone = collections.defaultdict(lambda: ([], []))
+    shifted = {}
     for key in set(ours) | set(theirs):
-        mine, other = ours.get(key, []), theirs.get(key, [])
+        # Equal but for their times: in which order the JDK takes chunks does not matter.
+        mine, other = sorted(ours.get(key, [])), sorted(theirs.get(key, []))
         for a, b in zip(mine, other):
             if times_differ(a, b):
-                problems.append(f"{key[0]}: times {a}, of the JDK {b}: {key[1][:200]}")
+                text = f"{key[0]}: times {a}, of the JDK {b}: {key[1][:200]}"
+                moved = {x - y for x, y in zip(a, b) if times_differ([x], [y])}
+                shifted.setdefault(round(min(moved), -5) if len(moved) == 1 else None, []).append(text)
         lone[key[0]][0].extend([key[1]] * (len(mine) - len(other)))
         lone[key[0]][1].extend([key[1]] * (len(other) - len(mine)))
+    if None in shifted or len(shifted) >= chunk_count(tool, path):  # difference 10
+        problems.extend(text for texts in shifted.values() for text in texts)
     for name, (mine, other) in sorted(lone.items()):
         for a, b in zip(sorted(mine), sorted(other)):
             problems.append(f"{name}: " + "; ".join(differences(json.loads(a), json.loads(b), "")))
@@ -209,10 +217,18 @@ def special_fields(tool, path):
     return special
 
 
-def event_count(tool, path):
+def summary_number(tool, path, name):
     done = subprocess.run([tool, "events", str(path), "-q"], capture_output=True, text=True, check=False)
-    found = re.search(r"^events +(\d+)$", done.stdout, re.M)
+    found = re.search(rf"^{name} +(\d+)", done.stdout, re.M)
     return int(found[1]) if found else 0
+
+
+def event_count(tool, path):
+    return summary_number(tool, path, "events")
+
+
+def chunk_count(tool, path):
+    return summary_number(tool, path, "chunks")
 
 
 def depth_for(events):
@@ -262,6 +278,9 @@ def main():
         files = sorted(path for path in options.data.iterdir() if re.search(r"\.jfr(\.gz)?$", path.name))
     plain = options.work / "plain.jfr"
     for path in files:
+        if not options.files and path.name in LEFT_OUT:
+            print(f"left out  {path.name}: {LEFT_OUT[path.name]}", flush=True)
+            continue
         data = path.read_bytes()
         plain.write_bytes(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
         events = event_count(options.profcore, plain)
