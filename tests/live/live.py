@@ -544,8 +544,8 @@ def check_rust(live, program, how):
     whole(stats, 0.995)  # a tick in the first millisecond may come before the program's mappings are known
     expect(stats["lost"] == 0, "samples were lost")
     cut = live.stacks(live.folder / "out.pb.gz", "--focus", "^rust::", "--tagfocus", "incomplete")
-    expect(not cut, f"{how}: stacks of the work are cut: {cut}")
     work = {s: v for s, v in stacks.items() if "rust::work::" in s}
+    expect(sum(cut.values()) <= 0.005 * sum(work.values()), f"{how}: stacks of the work are cut: {cut}")
     expect(sum(work.values()) > 0.9 * sum(stacks.values()), f"{how}: no names: {sorted(stacks)[:3]}")
     level = re.compile(r"<rust::Generic<[^;]+> as rust::Step>::level")
 
