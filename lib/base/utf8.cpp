@@ -48,4 +48,29 @@ bool is_valid_utf8(std::string_view text) noexcept {
   return true;
 }
 
+char *write_utf8(char *to, uint32_t code) noexcept {
+  const auto put = [&to](uint32_t byte) { *to++ = static_cast<char>(byte); };
+  if (code < 0x80) {
+    put(code);
+  } else if (code < 0x800) {
+    put(0xc0 | code >> 6);
+    put(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    put(0xe0 | code >> 12);
+    put(0x80 | (code >> 6 & 0x3f));
+    put(0x80 | (code & 0x3f));
+  } else {
+    put(0xf0 | code >> 18);
+    put(0x80 | (code >> 12 & 0x3f));
+    put(0x80 | (code >> 6 & 0x3f));
+    put(0x80 | (code & 0x3f));
+  }
+  return to;
+}
+
+void append_utf8(std::string &output, uint32_t code) {
+  char bytes[4];
+  output.append(bytes, write_utf8(bytes, code));
+}
+
 } // namespace profcore

@@ -6,6 +6,7 @@
 // back reference that multiplies (they may nest) ends with the output's limit, and one into a
 // loop, which the grammar's order rules out, with the steps'.
 
+#include "base/utf8.hpp"
 #include "symbolize/demangle.hpp"
 
 #include <algorithm>
@@ -20,25 +21,6 @@ bool is_hex(char c) noexcept {
 }
 bool is_digit(char c) noexcept {
   return c >= '0' && c <= '9';
-}
-
-void append_utf8(uint32_t code, std::string &output) {
-  const auto put = [&](uint32_t byte) { output += static_cast<char>(byte); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xc0 | code >> 6);
-    put(0x80 | (code & 63));
-  } else if (code < 0x10000) {
-    put(0xe0 | code >> 12);
-    put(0x80 | (code >> 6 & 63));
-    put(0x80 | (code & 63));
-  } else {
-    put(0xf0 | code >> 18);
-    put(0x80 | (code >> 12 & 63));
-    put(0x80 | (code >> 6 & 63));
-    put(0x80 | (code & 63));
-  }
 }
 
 bool is_printable_code(uint64_t code) noexcept {
@@ -79,7 +61,7 @@ bool append_escape(std::string_view part, size_t &at, std::string &output) {
     code = code * 16 + static_cast<uint64_t>(is_digit(c) ? c - '0' : c - 'a' + 10);
   }
   if (!is_printable_code(code)) return false;
-  append_utf8(static_cast<uint32_t>(code), output);
+  append_utf8(output, static_cast<uint32_t>(code));
   at = end + 1;
   return true;
 }
@@ -241,7 +223,7 @@ private:
     }
     std::vector<uint32_t> codes;
     if (decode_punycode(name, codes)) {
-      for (const uint32_t code : codes) append_utf8(code, output_);
+      for (const uint32_t code : codes) append_utf8(output_, code);
       return;
     }
     put("punycode{");
@@ -704,9 +686,9 @@ private:
       put("\\t");
     else if (code == '\\' || code == static_cast<unsigned char>(quote)) {
       put("\\");
-      append_utf8(code, output_);
+      append_utf8(output_, code);
     } else if (is_printable_code(code)) {
-      append_utf8(code, output_);
+      append_utf8(output_, code);
     } else {
       static constexpr char kHex[] = "0123456789abcdef";
       std::string text;

@@ -1,5 +1,6 @@
-// Names for what this library meets but does not read, so that a user is told "a JFR recording" and
-// not "unknown format". Tables where a magic number tells; a few small looks where it does not.
+// Names for what this library meets, most of which it does not read, so that a user is told "a Go
+// execution trace" and not "unknown format". Tables where a magic number tells; a few small looks
+// where it does not.
 
 #include "base/wire.hpp"
 #include "sources/decode/collapsed_text.hpp"

@@ -90,7 +90,6 @@ enum class EventKind : uint8_t {
   kFree,
   kGcPause,
   kCounted, ///< one, a duration, bytes: what RecordedEvent says
-  kIgnored,
 };
 
 /// How an event type is mapped. For kCounted: what of `count`, `time` and `bytes` is not kNone gets

@@ -59,6 +59,12 @@ inline uint64_t load_big_endian(const uint8_t *at, unsigned bytes) noexcept {
   return value;
 }
 
+/// A float or a double, which are never compressed.
+inline double load_real(const uint8_t *at, bool is_double) noexcept {
+  return is_double ? std::bit_cast<double>(load_big_endian(at, 8))
+                   : std::bit_cast<float>(static_cast<uint32_t>(load_big_endian(at, 4)));
+}
+
 /// Reads front to back. The first failure sticks: from then on everything reads as 0 and `failed`
 /// holds, so a caller checks once per record.
 class Cursor {

@@ -10,7 +10,6 @@
 #include "sources/decode/jfr/event_mapper.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -112,7 +111,7 @@ size_t EventMapper::column(Column column) {
 void EventMapper::put(Column column, size_t row, int64_t value) {
   if (column == Column::kNone) return;
   int64_t *&values = values_[static_cast<size_t>(column)];
-  if (values == nullptr) [[unlikely]] // make_columns forgot it
+  if (values == nullptr) [[unlikely]] // which one it is depends on the sample
     values = profile_.values(this->column(column)).data();
   values[row] = value;
 }
@@ -148,7 +147,6 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
       bound.attributes.push_back(field(type.fields[i].name));
   bound.has_more = bound.text != kAbsent || bound.context != kAbsent || bound.span_id != kAbsent ||
                    bound.root_span != kAbsent || !bound.attributes.empty();
-  bound.time_column = rule.count;
   switch (rule.kind) {
   case EventKind::kExecutionSample:
   case EventKind::kNativeSample: {
@@ -172,9 +170,10 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   case EventKind::kWallClock:
     bound.samples = field("samples");
     bound.span = field("timeSpan");
-    bound.interval = settings_.wall_interval > 0                           ? settings_.wall_interval
-                     : settings_.event == "wall" && settings_.interval > 0 ? settings_.interval
-                                                                           : kAsyncWallInterval;
+    bound.interval = settings_.wall_interval > 0 ? settings_.wall_interval
+                     : settings_.driver == Driver::kWallClock && settings_.interval > 0
+                         ? settings_.interval
+                         : kAsyncWallInterval;
     break;
   case EventKind::kTlab:
     bound.weight = field("tlabSize");
@@ -222,33 +221,15 @@ void EventMapper::make_columns(const Chunk &chunk, std::vector<Bound> &bounds) {
     if (present[i] == 0) continue;
     const EventRule *const rule = find_rule(types[i].name, options_.jfr.compat);
     if (rule == nullptr) continue;
-    Bound &bound = bounds[i] = bind(chunk, i, *rule);
-    if (rule->kind == EventKind::kExecutionSample) {
-      // The column depends on the state of each sample: see map_execution.
-      if (!settings_.event_is_time()) bound.time_column = Column::kCounted;
-      if (pyroscope_) {
-        column(Column::kCpu);
-        if (settings_.event == "wall") column(Column::kWall);
-        continue;
-      }
-      if (settings_.producer != Producer::kAsyncProfiler) {
-        column(Column::kCpu);
-        continue;
-      }
-      column(settings_.event == "wall" ? Column::kWall : bound.time_column);
-      column(Column::kWall);
-      continue;
-    }
+    bounds[i] = bind(chunk, i, *rule);
+    if (rule->kind == EventKind::kExecutionSample) continue; // by the sample's state: see `put`
     for (const Column needed : {rule->count, rule->time, rule->bytes})
       if (needed != Column::kNone) column(needed);
-    if (pyroscope_ && rule->kind == EventKind::kWallClock && settings_.event == "wall")
-      column(Column::kCpu);
   }
 }
 
 /// Of live objects each chunk has all that were alive at its end: only the last such chunk counts.
-void EventMapper::forget_older_levels(const Chunk &, const std::vector<Bound> &bounds,
-                                      size_t first) {
+void EventMapper::forget_older_levels(const std::vector<Bound> &bounds, size_t first) {
   for (const Bound &bound : bounds) {
     if (bound.rule == nullptr) continue;
     if (bound.rule->kind != EventKind::kLive && bound.rule->kind != EventKind::kDatadogLive &&
@@ -322,7 +303,7 @@ void EventMapper::add(const Chunk &chunk) {
     const auto values = profile_.values(type).subspan(first);
     std::fill(values.begin(), values.end(), 0);
   }
-  forget_older_levels(chunk, bounds, first);
+  forget_older_levels(bounds, first);
   for (size_t i = 0; i < kColumns; ++i)
     values_[i] = columns_[i] == SIZE_MAX ? nullptr : profile_.values(columns_[i]).data();
   int64_t *const times = profile_.add_timestamps().data();
@@ -376,11 +357,8 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
       return static_cast<double>(static_cast<int64_t>(values[field].number));
     const Primitive primitive =
         of.is_array || of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
-    if (primitive == Primitive::kFloat)
-      return std::bit_cast<float>(static_cast<uint32_t>(load_big_endian(values[field].at, 4)));
-    if (primitive == Primitive::kDouble)
-      return std::bit_cast<double>(load_big_endian(values[field].at, 8));
-    return 0;
+    const bool is_double = primitive == Primitive::kDouble;
+    return is_double || primitive == Primitive::kFloat ? load_real(values[field].at, is_double) : 0;
   };
   const EventRule &rule = *bound.rule;
 
@@ -476,8 +454,6 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     if (rule.bytes != Column::kNone)
       put(rule.bytes, row, std::max<int64_t>(0, number(bound.bytes)));
     break;
-  case EventKind::kIgnored:
-    return false;
   }
 
   SampleLabels::Parts parts;
@@ -567,7 +543,7 @@ bool EventMapper::map_as_pyroscope(ChunkState &state, const Bound &bound, size_t
       bound.state_type == kNoType
           ? std::string_view{}
           : state.labels.state_name(bound.state_type, state.values[bound.state].number);
-  const bool by_wall = settings_.event == "wall";
+  const bool by_wall = settings_.driver == Driver::kWallClock;
   if (bound.rule->kind == EventKind::kWallClock) {
     const int64_t samples =
         bound.samples == kAbsent ? 1 : static_cast<int64_t>(state.values[bound.samples].number);
@@ -605,9 +581,9 @@ bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t ro
       bound.state_type == kNoType
           ? ThreadState::kDefault
           : state.state_of(bound.state_type, state.values[bound.state].number);
-  if (bound.time_column == Column::kCounted) {
+  if (settings_.driver == Driver::kCounter) {
     put(Column::kCounted, row, std::max<int64_t>(1, settings_.interval));
-  } else if (settings_.event == "wall") {
+  } else if (settings_.driver == Driver::kWallClock) {
     put(Column::kWall, row, interval(settings_.interval, kAsyncWallInterval));
   } else if (thread_state == ThreadState::kDefault ||
              (thread_state == ThreadState::kRunnable && settings_.wall_interval <= 0)) {
@@ -619,7 +595,8 @@ bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t ro
 }
 
 void EventMapper::name_cpu_columns() {
-  constexpr std::pair<Column, std::string_view> kInOrder[] = {{Column::kDatadogCpu, "cpu_datadog"},
+  // The first has its name; what another is called beside one before it.
+  constexpr std::pair<Column, std::string_view> kInOrder[] = {{Column::kDatadogCpu, {}},
                                                               {Column::kCpuTime, "cpu_time_sample"},
                                                               {Column::kCpu, "execution_sample"}};
   bool taken = false;

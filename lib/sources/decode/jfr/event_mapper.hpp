@@ -43,7 +43,6 @@ private:
     uint32_t size = kAbsent, weight = kAbsent, address = kAbsent, samples = kAbsent, span = kAbsent,
              period = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
     int64_t interval = 0;
-    Column time_column = Column::kNone; ///< of samplers
     TypeIndex state_type = kNoType;
     // What joins samples to requests and spans.
     uint32_t context = kAbsent, span_id = kAbsent, span_name = kAbsent, root_span = kAbsent;
@@ -62,7 +61,7 @@ private:
   void put(Column column, size_t row, int64_t value);
   void read_gc_names(ChunkState &state);
   uint64_t held_bytes(const Chunk &chunk) const;
-  void forget_older_levels(const Chunk &chunk, const std::vector<Bound> &bounds, size_t first);
+  void forget_older_levels(const std::vector<Bound> &bounds, size_t first);
   void name_cpu_columns();
 
   Profile &profile_;

@@ -51,7 +51,6 @@ public:
   };
   const std::vector<Found> &warnings() const noexcept { return warnings_; }
   const std::vector<Counter> &counters() const noexcept { return counters_; }
-  uint64_t suppressed() const noexcept { return suppressed_; }
 
 private:
   static constexpr size_t kMost = 100; ///< per chunk: a damaged one must not make millions

@@ -4,7 +4,6 @@
 #include "sources/decode/jfr/jvm_facts.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace profcore::jfr {
@@ -40,10 +39,7 @@ struct JvmFactReader::ChunkState {
     if (of.type == kNoType || of.is_array || of.in_pool) return {};
     const Primitive primitive = chunk.schema()[of.type].primitive;
     if (!is_real(primitive)) return {};
-    const double real =
-        primitive == Primitive::kFloat
-            ? std::bit_cast<float>(static_cast<uint32_t>(load_big_endian(value.at, 4)))
-            : std::bit_cast<double>(load_big_endian(value.at, 8));
+    const double real = load_real(value.at, primitive == Primitive::kDouble);
     return {std::isfinite(real), true, 0, real};
   }
   std::string_view text(const Type &type, uint32_t field) {

@@ -1,5 +1,6 @@
 #include "sources/decode/jfr/settings.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace profcore::jfr {
@@ -40,16 +41,18 @@ bool is_setting_event(std::string_view name) noexcept {
          name == "datadog.DatadogProfilerConfig";
 }
 
-bool Settings::event_is_time() const noexcept {
-  return event.empty() || event == "cpu" || event == "itimer" || event == "ctimer" ||
-         event == "wall" || event == "cpu-clock" || event == "task-clock";
+void Settings::find_driver() noexcept {
+  constexpr std::string_view kTimes[] = {"", "cpu", "itimer", "ctimer", "cpu-clock", "task-clock"};
+  driver = event == "wall" ? Driver::kWallClock
+           : std::find(std::begin(kTimes), std::end(kTimes), event) != std::end(kTimes)
+               ? Driver::kCpuTime
+               : Driver::kCounter;
 }
 
 void Settings::read(const Chunk &chunk) {
   const Schema &schema = chunk.schema();
   Arena arena;
   std::vector<FieldValue> values;
-  bool asked_wall = false;
   std::vector<uint8_t> is_setting(schema.types().size());
   for (size_t i = 0; i < is_setting.size(); ++i)
     is_setting[i] = is_setting_event(schema.types()[i].name);
@@ -90,18 +93,15 @@ void Settings::read(const Chunk &chunk) {
         periods.insert_or_assign(std::string{schema[of].name}, parse_timespan(value));
     } else if (name == "engine") {
       producer = Producer::kAsyncProfiler;
-    } else if (name == "version") {
-      major_version = static_cast<int>(parse_number(value) & 0xff);
     } else if (name == "event") {
       this->event = value;
     } else if (name == "interval") {
       interval = parse_number(value);
     } else if (name == "wall") {
       wall_interval = parse_number(value);
-      asked_wall = true;
     }
   }
-  if (asked_wall && wall_interval < 0) wall_interval = 0;
+  find_driver();
 }
 
 } // namespace profcore::jfr

@@ -14,10 +14,17 @@ namespace profcore::jfr {
 
 enum class Producer : uint8_t { kJdk, kAsyncProfiler, kDatadog };
 
+/// What drives async-profiler's ExecutionSample.
+enum class Driver : uint8_t {
+  kCpuTime,
+  kWallClock,
+  kCounter, ///< cache misses, calls of a method ...
+};
+
 struct Settings {
   Producer producer = Producer::kJdk;
-  int major_version = 0;     ///< async-profiler's
-  std::string event;         ///< async-profiler: what drives ExecutionSample; "" = CPU time
+  std::string event;                ///< async-profiler: what drives ExecutionSample; "" = CPU time
+  Driver driver = Driver::kCpuTime; ///< which of them `event` is
   int64_t interval = 0;      ///< async-profiler: nanoseconds, or events when `event` counts those
   int64_t wall_interval = 0; ///< async-profiler: nanoseconds; 0 = no wall clock sampling beside
   int64_t cpu_interval = 0;  ///< java-profiler: nanoseconds
@@ -28,8 +35,8 @@ struct Settings {
   /// Takes what the chunk's setting events say; what they do not say stays as it was.
   void read(const Chunk &chunk);
 
-  /// Whether async-profiler's ExecutionSample counts nanoseconds (and not, say, cache misses).
-  bool event_is_time() const noexcept;
+private:
+  void find_driver() noexcept;
 };
 
 /// "20 ms", "1 s", "everyChunk" ...: nanoseconds, or 0 for what is no time.

@@ -10,26 +10,6 @@ enum Kind : uint8_t { kNull = 0, kEmpty = 1, kPoolKey = 2, kUtf8 = 3, kUtf16 = 4
 
 constexpr uint32_t kReplacement = 0xfffd;
 
-char *put_utf8(char *to, uint32_t point) noexcept {
-  const auto put = [&to](uint32_t byte) { *to++ = static_cast<char>(byte); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xc0 | point >> 6);
-    put(0x80 | (point & 0x3f));
-  } else if (point < 0x10000) {
-    put(0xe0 | point >> 12);
-    put(0x80 | (point >> 6 & 0x3f));
-    put(0x80 | (point & 0x3f));
-  } else {
-    put(0xf0 | point >> 18);
-    put(0x80 | (point >> 12 & 0x3f));
-    put(0x80 | (point >> 6 & 0x3f));
-    put(0x80 | (point & 0x3f));
-  }
-  return to;
-}
-
 bool is_high_surrogate(uint64_t unit) noexcept {
   return unit >= 0xd800 && unit < 0xdc00;
 }
@@ -52,20 +32,21 @@ std::string_view from_utf16(Cursor &cursor, uint64_t units, Arena &arena) {
     }
     if (high != 0) {
       if (is_low_surrogate(unit)) {
-        to = put_utf8(to, static_cast<uint32_t>(0x10000 + ((high - 0xd800) << 10) + unit - 0xdc00));
+        to = write_utf8(to,
+                        static_cast<uint32_t>(0x10000 + ((high - 0xd800) << 10) + unit - 0xdc00));
         high = 0;
         continue;
       }
-      to = put_utf8(to, kReplacement);
+      to = write_utf8(to, kReplacement);
       high = 0;
     }
     if (is_high_surrogate(unit))
       high = unit;
     else
-      to = put_utf8(to, is_low_surrogate(unit) || unit > 0xffff ? kReplacement
-                                                                : static_cast<uint32_t>(unit));
+      to = write_utf8(to, is_low_surrogate(unit) || unit > 0xffff ? kReplacement
+                                                                  : static_cast<uint32_t>(unit));
   }
-  if (high != 0) to = put_utf8(to, kReplacement);
+  if (high != 0) to = write_utf8(to, kReplacement);
   *to = '\0';
   return {text, static_cast<size_t>(to - text)};
 }
@@ -76,7 +57,7 @@ std::string_view from_latin1(std::string_view bytes, Arena &arena) {
   if (high == 0) return bytes;
   char *const text = arena.allocate(bytes.size() + high + 1);
   char *to = text;
-  for (const char c : bytes) to = put_utf8(to, static_cast<uint8_t>(c));
+  for (const char c : bytes) to = write_utf8(to, static_cast<uint8_t>(c));
   *to = '\0';
   return {text, static_cast<size_t>(to - text)};
 }

@@ -1,6 +1,7 @@
 #include "sources/decode/jfr/value.hpp"
 
-#include <bit>
+#include "base/utf8.hpp"
+
 #include <limits>
 
 namespace profcore::jfr {
@@ -28,20 +29,10 @@ uint64_t unsigned_bits(uint64_t number, Primitive primitive) noexcept {
 
 std::string_view utf8_of(uint64_t unit, Arena &texts) {
   if (unit >= 0xd800 && unit < 0xe000) unit = 0xfffd; // half of a pair
-  char *const text = texts.allocate(4);
-  size_t size = 0;
-  if (unit < 0x80) {
-    text[size++] = static_cast<char>(unit);
-  } else if (unit < 0x800) {
-    text[size++] = static_cast<char>(0xc0 | unit >> 6);
-    text[size++] = static_cast<char>(0x80 | (unit & 0x3f));
-  } else {
-    text[size++] = static_cast<char>(0xe0 | unit >> 12);
-    text[size++] = static_cast<char>(0x80 | (unit >> 6 & 0x3f));
-    text[size++] = static_cast<char>(0x80 | (unit & 0x3f));
-  }
-  text[size] = '\0';
-  return {text, size};
+  char *const text = texts.allocate(5);
+  char *const end = write_utf8(text, static_cast<uint32_t>(unit));
+  *end = '\0';
+  return {text, static_cast<size_t>(end - text)};
 }
 
 Value null_value(bool absent) noexcept {
@@ -101,8 +92,7 @@ Value ValueReader::scalar(const Field &field, Primitive primitive, const uint8_t
     const bool is_double = primitive == Primitive::kDouble;
     value.raw = load_big_endian(at, is_double ? 8 : 4);
     value.kind = ValueKind::kFloat;
-    value.real = is_double ? std::bit_cast<double>(value.raw)
-                           : std::bit_cast<float>(static_cast<uint32_t>(value.raw));
+    value.real = load_real(at, is_double);
     value.integer = 0;
     return value;
   }

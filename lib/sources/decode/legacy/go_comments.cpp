@@ -1,30 +1,11 @@
 #include "sources/decode/legacy/go_comments.hpp"
 
+#include "base/utf8.hpp"
+
 #include <algorithm>
 
 namespace profcore::legacy {
 namespace {
-
-void append_utf8(std::string &out, uint32_t code) {
-  if (code < 0x80) {
-    out.push_back(static_cast<char>(code));
-    return;
-  }
-  const auto tail = [&](unsigned shift) {
-    out.push_back(static_cast<char>(0x80 | ((code >> shift) & 0x3f)));
-  };
-  if (code < 0x800) {
-    out.push_back(static_cast<char>(0xc0 | code >> 6));
-  } else if (code < 0x10000) {
-    out.push_back(static_cast<char>(0xe0 | code >> 12));
-    tail(6);
-  } else {
-    out.push_back(static_cast<char>(0xf0 | code >> 18));
-    tail(12);
-    tail(6);
-  }
-  tail(0);
-}
 
 bool read_escape(Cursor &cursor, std::string &out) {
   if (cursor.done()) return false;

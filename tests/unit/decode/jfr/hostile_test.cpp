@@ -4,12 +4,8 @@
 #include "jfr_samples.hpp"
 #include "sources/decode/decode.hpp"
 
-#include <cstdlib>
 #include <ctime>
 #include <doctest/doctest.h>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 using namespace profcore;
@@ -76,18 +72,11 @@ TEST_CASE("damaged recordings through decode: told, and the chunk before comes w
 }
 
 TEST_CASE("the damaged files of the test data through decode") {
-  const char *const root = std::getenv("PROFCORE_TESTDATA");
-  const std::filesystem::path folder =
-      std::filesystem::path{root != nullptr ? root : "../shared/testdata"} / "jfr/malformed";
-  if (!std::filesystem::is_directory(folder)) {
-    MESSAGE("skipped: no " << folder.string());
-    return;
-  }
+  const auto files = jfr_test::malformed_files();
+  if (files.empty()) MESSAGE("skipped: no test data");
   const std::string good = jfr_test::sample_chunk(0, 5).finish();
-  for (const auto &entry : std::filesystem::directory_iterator{folder}) {
-    CAPTURE(entry.path().string());
-    std::ifstream in{entry.path(), std::ios::binary};
-    const std::string file{std::istreambuf_iterator<char>{in}, {}};
+  for (const auto &[path, file] : files) {
+    CAPTURE(path);
     checked(file);
     const Outcome after = checked(good + file);
     REQUIRE(after.profile);

@@ -434,4 +434,18 @@ inline std::vector<Sample> damaged_samples() {
   return all;
 }
 
+/// The damaged files of the test data as {path, bytes}; none where there is no test data.
+inline std::vector<std::pair<std::string, std::string>> malformed_files() {
+  const char *const root = std::getenv("PROFCORE_TESTDATA");
+  const std::filesystem::path folder =
+      std::filesystem::path{root != nullptr ? root : "../shared/testdata"} / "jfr/malformed";
+  std::vector<std::pair<std::string, std::string>> files;
+  if (!std::filesystem::is_directory(folder)) return files;
+  for (const auto &entry : std::filesystem::directory_iterator{folder}) {
+    std::ifstream in{entry.path(), std::ios::binary};
+    files.emplace_back(entry.path().string(), std::string{std::istreambuf_iterator<char>{in}, {}});
+  }
+  return files;
+}
+
 } // namespace jfr_test
