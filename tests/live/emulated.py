@@ -5,7 +5,7 @@ Usage: emulated.py [--machine x86_64|aarch64] [--sysroot FOLDER] [--seconds N] K
 
 KERNEL is a kernel image (vmlinuz out of a distribution's package, nothing installed), TOOL a built `profcore` for that
 machine; FOLDER is where its libraries are when they are not this system's. A machine is booted that has nothing but the
-tool, a busybox and the programs of this folder; it records them, and what comes out is judged here as in live.py. Needs
+tool, a busybox and the programs of this folder; it records them, and what comes out is judged here as by live.py. Needs
 qemu-system, busybox-static (of that machine: FOLDER/bin/busybox) and the machine's C compiler. Not in the default run:
 without hardware support it takes minutes.
 """
@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from live import PROGRAMS, Failure, Live, expect, expect_in_kernel, folded, whole
+from harness import PROGRAMS, Failure, Live, expect, expect_in_kernel, folded, whole
 
 MACHINES = {
     "x86_64": {
