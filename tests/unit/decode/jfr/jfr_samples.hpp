@@ -5,7 +5,12 @@
 
 #include "jfr_builder.hpp"
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace jfr_test {
