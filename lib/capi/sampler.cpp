@@ -153,10 +153,9 @@ int32_t profcore_sampler_get_fd(const profcore_sampler *sampler) {
 
 profcore_status profcore_sampler_process(profcore_sampler *sampler, profcore_error **err) {
   return guard(err, [&] {
-    required(sampler, "sampler").sampler->process();
-    if (!sampler->java) return;
-    const Charge charge{*sampler->sampler};
-    sampler->java->process();
+    const Charge charge{*required(sampler, "sampler").sampler};
+    sampler->sampler->process();
+    if (sampler->java) sampler->java->process();
   });
 }
 
@@ -229,7 +228,9 @@ profcore_status profcore_sampler_get_stats(const profcore_sampler *sampler,
 profcore_status profcore_sampler_refresh_java(profcore_sampler *sampler, uint32_t timeout_ms,
                                               profcore_error **err) {
   return guard(err, [&] {
-    if (required(sampler, "sampler").java) sampler->java->refresh(int64_t{timeout_ms} * 1'000'000);
+    if (!required(sampler, "sampler").java) return;
+    const Charge charge{*sampler->sampler};
+    sampler->java->refresh(int64_t{timeout_ms} * 1'000'000);
   });
 }
 

@@ -42,7 +42,8 @@ void check_table(std::span<const uint8_t> input) {
 
 void check_section(CfiSection section, uint64_t base) {
   constexpr uint64_t kCodeSize = 0x100000;
-  const CfiRows rows = read_cfi(section, base, base + kCodeSize, kMostRows);
+  CfiRows rows;
+  read_cfi(section, base, base + kCodeSize, kMostRows, rows);
   require(rows.rows.size() <= kMostRows);
   size_t next = 0;
   for (const CfiFunction &function : rows.functions) {

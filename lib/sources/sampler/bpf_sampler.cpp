@@ -79,6 +79,13 @@ constexpr uint64_t kGoneInterval = UINT64_C(60000000000);
 constexpr uint32_t kProcessesAtOnce = 8192;
 constexpr uint32_t kLargeProcessesAtOnce = 1024;
 
+/// Memory that the rows of one file after the other are made in.
+struct RowScratch {
+  CfiRows cfi;
+  UnwindTable table;
+  FileRows rows;
+};
+
 class BpfSampler final : public Sampler {
 public:
   explicit BpfSampler(const Options &options);
@@ -110,7 +117,7 @@ private:
   Why why_target(Process &process);
   void register_process(Process &process);
   bool open_again(uint32_t module);
-  void prepare_module(uint32_t module);
+  void prepare_module(uint32_t number, RowScratch &scratch);
   void prepare_modules(int64_t budget_ns);
   void keep_up();
   void set_frequency();
@@ -133,6 +140,7 @@ private:
   Descriptor ring_epoll_; ///< of the side-band's rings, inside `epoll_`
   Descriptor timer_;
   Descriptor cost_timer_; ///< time to look what sampling costs
+  int64_t cost_due_ = 0; ///< when it expires next, so that it is not read a thousand times for once
   bool watches_rings_ = false;
   ModuleFiles files_;
   ProcessTable processes_{files_};
@@ -184,6 +192,7 @@ BpfSampler::BpfSampler(const Options &options)
     const itimerspec times{interval, interval};
     if (!cost_timer_.is_open() || timerfd_settime(cost_timer_.get(), 0, &times, nullptr) != 0)
       fail_bpf(errno, "a timer");
+    cost_due_ = now(CLOCK_MONOTONIC) + RateControl::kInterval;
     watch(cost_timer_.get());
   }
   register_all();
@@ -405,7 +414,7 @@ bool BpfSampler::open_again(uint32_t module) {
   return false;
 }
 
-void BpfSampler::prepare_module(uint32_t number) {
+void BpfSampler::prepare_module(uint32_t number, RowScratch &scratch) {
   ModuleFile &module = files_[number];
   module.is_waiting = false;
   if (!slots_->is_worth_preparing(number)) return;
@@ -421,9 +430,10 @@ void BpfSampler::prepare_module(uint32_t number) {
   if (is_first) module.build_id = read_build_id(bytes.data(), bytes.size());
   const size_t most = std::min<uint64_t>(options_.row_budget / sizeof(unwind_row), UINT32_MAX);
   try {
-    const UnwindTable table = build_unwind_table({bytes.data(), bytes.size()}, most);
-    module.code.assign(table.code.begin(), table.code.end());
-    slots_->place(number, rows_by_file_offset(table));
+    build_unwind_table({bytes.data(), bytes.size()}, most, scratch.cfi, scratch.table);
+    module.code.assign(scratch.table.code.begin(), scratch.table.code.end());
+    rows_by_file_offset(scratch.table, scratch.rows);
+    slots_->place(number, scratch.rows);
   } catch (const Error &) { // not an ELF file of this machine, or damaged: by frame pointers
   }
   if (is_first && !module.has_kernel_rows) ++stats_.files_without_rows;
@@ -434,10 +444,11 @@ void BpfSampler::prepare_modules(int64_t budget_ns) {
   std::deque<uint32_t> &waiting = slots_->waiting();
   if (waiting.empty()) return;
   const int64_t began = now(CLOCK_MONOTONIC);
+  RowScratch scratch;
   while (!waiting.empty() && now(CLOCK_MONOTONIC) - began < budget_ns) {
     const uint32_t module = waiting.front();
     waiting.pop_front();
-    prepare_module(module);
+    prepare_module(module, scratch);
   }
 }
 
@@ -479,10 +490,13 @@ void BpfSampler::set_frequency() {
 
 void BpfSampler::watch_cost() {
   if (!rate_.is_on()) return;
-  uint64_t expirations = 0;
-  if (read(cost_timer_.get(), &expirations, sizeof expirations) != sizeof expirations) return;
-  const Cost spent{read_counter(SAMPLER_UNWIND_NANOSECONDS), stats_.own_cpu_nanoseconds};
   const int64_t time = now(CLOCK_MONOTONIC);
+  uint64_t expirations = 0;
+  if (time < cost_due_ ||
+      read(cost_timer_.get(), &expirations, sizeof expirations) != sizeof expirations)
+    return;
+  cost_due_ += static_cast<int64_t>(expirations) * RateControl::kInterval;
+  const Cost spent{read_counter(SAMPLER_UNWIND_NANOSECONDS), stats_.own_cpu_nanoseconds};
   if (!rate_.has_started())
     rate_.start(time, spent);
   else if (rate_.update(time, spent))
@@ -526,7 +540,6 @@ void BpfSampler::forget_exited() {
 }
 
 void BpfSampler::process() {
-  CpuClock clock{stats_.own_cpu_nanoseconds};
   keep_up();
 }
 

@@ -123,11 +123,12 @@ int64_t scaled(int64_t a, int64_t b) noexcept {
 
 template <bool kSwap> class CfiReader {
 public:
-  CfiReader(const CfiSection &section, uint64_t base, uint64_t code_end, size_t max_rows)
+  CfiReader(const CfiSection &section, uint64_t base, uint64_t code_end, size_t max_rows,
+            CfiRows &result)
       : section_{section}, base_{base}, code_end_{code_end}, max_rows_{max_rows},
-        numbers_{registers_of(section.machine)} {}
+        numbers_{registers_of(section.machine)}, result_{result} {}
 
-  CfiRows read() {
+  void read() {
     const uint8_t *const begin = section_.bytes.data();
     const uint8_t *const end = begin + section_.bytes.size();
     // Most functions take 20 to 30 bytes and every row at least two.
@@ -150,7 +151,6 @@ public:
       at = cursor.at > at ? begin + (cursor.at - begin) : end;
       at = length != 0 ? cursor.end : cursor.at;
     }
-    return std::move(result_);
   }
 
 private:
@@ -352,7 +352,9 @@ private:
     size_t first_row;
 
     void put(uint64_t location, const FrameRule &now) {
-      unwind_row row = pack_row(now, reader.section_.machine);
+      unwind_row row;
+      if (!pack_common_row(now, reader.section_.machine, row))
+        row = pack_row(now, reader.section_.machine);
       PodVector<unwind_row> &rows = reader.result_.rows;
       if (rows.size() > first_row) {
         const unwind_row &last = rows.back();
@@ -383,9 +385,10 @@ private:
   const uint64_t code_end_;
   const size_t max_rows_;
   const MachineRegisters numbers_;
-  CfiRows result_;
+  CfiRows &result_;
   PodVector<Cie> cies_;
   size_t last_cie_ = 0;
+  FrameRule remembered_[kMostRemembered]; ///< of the program that runs
 };
 
 enum : uint8_t {
@@ -458,7 +461,6 @@ SavedRegister CfiReader<kSwap>::saved_by_expression(std::span<const uint8_t> cod
 template <bool kSwap>
 bool CfiReader<kSwap>::run(Cursor<kSwap> cursor, const Cie &cie, FrameRule &now,
                            const FrameRule *start, Sink &sink) {
-  FrameRule remembered[kMostRemembered];
   size_t depth = 0;
   uint64_t location = 0;
   const auto advance = [&](uint64_t units) {
@@ -553,11 +555,11 @@ bool CfiReader<kSwap>::run(Cursor<kSwap> cursor, const Cie &cie, FrameRule &now,
     }
     case 0x0a: // remember_state
       if (depth == kMostRemembered) return false;
-      remembered[depth++] = now;
+      remembered_[depth++] = now;
       break;
     case 0x0b: // restore_state
       if (depth == 0) return false;
-      now = remembered[--depth];
+      now = remembered_[--depth];
       break;
     case 0x0c: { // def_cfa
       now.cfa = form_of(cursor.uleb());
@@ -614,14 +616,21 @@ bool CfiReader<kSwap>::run(Cursor<kSwap> cursor, const Cie &cie, FrameRule &now,
 
 } // namespace
 
-CfiRows read_cfi(const CfiSection &section, uint64_t base, uint64_t code_end, size_t max_rows) {
+void read_cfi(const CfiSection &section, uint64_t base, uint64_t code_end, size_t max_rows,
+              CfiRows &rows) {
+  rows.rows.clear();
+  rows.functions.clear();
+  rows.bad_entries = rows.outside_entries = 0;
+  rows.complete = true;
   // Row addresses and indexes have 32 bits.
   if (code_end < base) code_end = base;
   if (code_end - base > UINT32_MAX) code_end = base + UINT32_MAX;
   max_rows = std::min<size_t>(max_rows, UINT32_MAX / 2);
   const bool swap = section.big_endian != (std::endian::native == std::endian::big);
-  return swap ? CfiReader<true>{section, base, code_end, max_rows}.read()
-              : CfiReader<false>{section, base, code_end, max_rows}.read();
+  if (swap)
+    CfiReader<true>{section, base, code_end, max_rows, rows}.read();
+  else
+    CfiReader<false>{section, base, code_end, max_rows, rows}.read();
 }
 
 } // namespace profcore

@@ -37,7 +37,9 @@ struct CfiRows {
 };
 
 /// Walks over the whole section and runs each function's instructions. Never throws but for memory;
-/// takes time linear in the section whatever is in it.
-CfiRows read_cfi(const CfiSection &section, uint64_t base, uint64_t code_end, size_t max_rows);
+/// takes time linear in the section whatever is in it. What `rows` held goes, its memory is used
+/// again.
+void read_cfi(const CfiSection &section, uint64_t base, uint64_t code_end, size_t max_rows,
+              CfiRows &rows);
 
 } // namespace profcore

@@ -438,7 +438,6 @@ void RingSampler::keep_up() {
 }
 
 void RingSampler::process() {
-  CpuClock clock{stats_.own_cpu_nanoseconds};
   keep_up();
 }
 

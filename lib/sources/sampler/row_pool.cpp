@@ -39,6 +39,13 @@ uint32_t choose_page_shift(std::span<const unwind_row> rows, uint32_t end) {
 
 FileRows rows_by_file_offset(const UnwindTable &table) {
   FileRows result;
+  rows_by_file_offset(table, result);
+  return result;
+}
+
+void rows_by_file_offset(const UnwindTable &table, FileRows &result) {
+  result.rows.clear();
+  result.end = 0;
   std::vector<CodeSegment> code{table.code.begin(), table.code.end()};
   std::sort(code.begin(), code.end(),
             [](const CodeSegment &a, const CodeSegment &b) { return a.address < b.address; });
@@ -65,7 +72,6 @@ FileRows rows_by_file_offset(const UnwindTable &table) {
     }
     result.end = static_cast<uint32_t>(end);
   }
-  return result;
 }
 
 RowPool::RowPool(RowMemory &memory, uint32_t most_chunks)

@@ -28,6 +28,8 @@ struct FileRows {
   uint32_t end = 0;
 };
 FileRows rows_by_file_offset(const UnwindTable &table);
+/// The same into memory that is used again.
+void rows_by_file_offset(const UnwindTable &table, FileRows &result);
 
 /// Unwind rows of files, where the BPF program reads them: chunks that are made when they are
 /// needed and go when they are empty. Their number is bounded. How rows lie in them:

@@ -97,6 +97,7 @@ public:
   /// For the host's poll or epoll; readable when `process` has something to do.
   virtual int fd() const noexcept = 0;
   /// Keeps up with processes and stacks; never blocks. To be called soon when `fd` is readable.
+  /// Who calls it charges what it takes.
   virtual void process() = 0;
   /// What was sampled since the last call.
   virtual Window drain() = 0;

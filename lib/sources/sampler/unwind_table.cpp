@@ -33,8 +33,8 @@ bool same_rule(const unwind_row &a, const unwind_row &b) noexcept {
 
 class TableBuilder {
 public:
-  TableBuilder(CfiRows &&source, size_t max_rows, UnwindTable &table)
-      : source_{std::move(source)}, max_rows_{max_rows}, table_{table} {}
+  TableBuilder(CfiRows &source, size_t max_rows, UnwindTable &table)
+      : source_{source}, max_rows_{max_rows}, table_{table} {}
 
   void build() {
     auto &functions = source_.functions;
@@ -83,7 +83,7 @@ private:
     rows.push_back({pc, rule.cfa, rule.rule, rule.bp});
   }
 
-  CfiRows source_;
+  CfiRows &source_;
   size_t max_rows_;
   UnwindTable &table_;
   bool full_ = false;
@@ -128,14 +128,26 @@ void count_rows(UnwindTable &table) noexcept {
 } // namespace
 
 UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows) {
-  ElfSections sections = read_elf_sections(elf);
+  CfiRows scratch;
   UnwindTable table;
+  build_unwind_table(elf, max_rows, scratch, table);
+  table.rows.shrink_to_fit();
+  return table;
+}
+
+void build_unwind_table(std::span<const uint8_t> elf, size_t max_rows, CfiRows &rows,
+                        UnwindTable &table) {
+  ElfSections sections = read_elf_sections(elf);
+  PodVector<unwind_row> memory = std::move(table.rows);
+  memory.clear();
+  table = {};
+  table.rows = std::move(memory);
   table.machine = sections.machine;
   max_rows = std::max<size_t>(max_rows, 1);
   if (sections.code.empty()) {
     table.rows.push_back(kGap);
     table.gap_rows = 1;
-    return table;
+    return;
   }
   uint64_t begin = UINT64_MAX;
   uint64_t end = 0;
@@ -151,12 +163,14 @@ UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows) {
   section.big_endian = sections.big_endian;
   section.machine = sections.machine;
   PodVector<uint8_t> inflated;
-  CfiRows rows;
+  rows.rows.clear();
+  rows.functions.clear();
+  rows.complete = true;
   const auto read = [&](const FrameSection &from, bool is_eh_frame) {
     section.bytes = section_bytes(from, sections.big_endian, inflated);
     section.address = from.address;
     section.is_eh_frame = is_eh_frame;
-    rows = read_cfi(section, begin, end, max_rows);
+    read_cfi(section, begin, end, max_rows, rows);
     table.bad_entries += rows.bad_entries;
     table.outside_entries += rows.outside_entries;
   };
@@ -167,14 +181,12 @@ UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows) {
   for (size_t i = 0; i < sections.plt_count; ++i)
     add_plt_rows(sections.plt[i], sections.machine, begin, end, rows);
   table.complete = rows.complete;
-  TableBuilder{std::move(rows), max_rows, table}.build();
+  TableBuilder{rows, max_rows, table}.build();
   // Go's runtime calls on other stacks and keeps the chain of frame pointers whole across them.
   if (sections.is_go)
     for (unwind_row &row : table.rows)
       if (row.rule == UNWIND_RULE_GAP) row.cfa = 1;
-  table.rows.shrink_to_fit();
   count_rows(table);
-  return table;
 }
 
 std::span<const uint8_t> vdso_image() noexcept {

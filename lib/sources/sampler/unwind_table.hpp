@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/pod_vector.hpp"
+#include "sources/sampler/cfi_reader.hpp"
 #include "sources/sampler/elf_sections.hpp"
 #include "unwind_row.h"
 
@@ -34,6 +35,10 @@ struct UnwindTable {
 /// without either gives one row, a gap. Error kMalformed or kUnsupported when `elf` is not a 64-bit
 /// executable or shared object of a known machine.
 UnwindTable build_unwind_table(std::span<const uint8_t> elf, size_t max_rows);
+/// The same for one file after the other: what `table` held goes, its memory and that of `scratch`
+/// is used again (for first touch takes longer than reading). After an error `table` says nothing.
+void build_unwind_table(std::span<const uint8_t> elf, size_t max_rows, CfiRows &scratch,
+                        UnwindTable &table);
 
 /// Of the vDSO that this process runs with: it is the same for every process of this kernel and
 /// architecture. No rows when there is none.

@@ -21,7 +21,9 @@ CfiRows read(const CfiBuilder &builder, Machine machine = Machine::kX86_64, bool
   section.machine = machine;
   section.is_eh_frame = eh_frame;
   section.big_endian = big_endian;
-  return read_cfi(section, kCode, kCode + 0x10000, max_rows);
+  CfiRows rows;
+  read_cfi(section, kCode, kCode + 0x10000, max_rows, rows);
+  return rows;
 }
 
 /// The rows of one function at kCode, 0x100 long.
@@ -262,6 +264,8 @@ TEST_CASE("every prefix of a section is safe to read") {
     CfiSection section;
     section.bytes = cut;
     section.address = kSection;
-    CHECK(read_cfi(section, kCode, kCode + 0x1000, 100).functions.empty());
+    CfiRows rows;
+    read_cfi(section, kCode, kCode + 0x1000, 100, rows);
+    CHECK(rows.functions.empty());
   }
 }
