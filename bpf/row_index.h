@@ -37,7 +37,8 @@ struct sampler_file {
   __u32 place[SAMPLER_RUNS]; /* chunk << 22 | (page shift - 8) << 19 | first slot, of the index */
   __u32 end;                 /* of the last run; 0: no rows, frame pointers only */
   __u32 module;              /* the number in frames, or SAMPLER_NO_MODULE */
-  __u32 zero[2];             /* also keeps place[7] inside */
+  __u32 waits;               /* 1: rows may come */
+  __u32 zero;                /* also keeps place[7] inside */
 };
 
 static inline __attribute__((always_inline, unused)) __u32 sampler_place(__u32 chunk, __u32 shift,

@@ -29,7 +29,6 @@ static __always_inline void walk_by_calls(struct working *working, __u32 tgid) {
   working->tgid = tgid;
   for (__u32 i = 0; i <= SAMPLER_MAX_FRAMES; ++i)
     if (step_by_call()) break;
-  working->stack.stop = working->stop;
 }
 
 #endif

@@ -68,7 +68,7 @@ enum unwind_stop {
   UNWIND_BAD_PC = 10,       /* the return address is no address of user space */
   UNWIND_NO_LR = 11,        /* aarch64: the row wants lr, which this frame's callee has used */
   UNWIND_DEPTH = 12,        /* set by callers: more frames than are kept */
-  UNWIND_NO_PROCESS = 13,   /* set by callers: the process was not registered yet */
+  UNWIND_NOT_READY = 13,    /* set by callers: some frame left by frame pointers, its rows not made yet */
   UNWIND_OTHER = 14,        /* set by callers: kernel thread, no user registers ... */
   UNWIND_CUT = 15,          /* set by callers: the stack goes on behind the copy that was made of it */
   UNWIND_STOP_COUNT = 16,

@@ -25,7 +25,7 @@ struct working {
   __u32 mapping; /* of the frame before: most often of this one too */
   __u32 hashed;
   __u32 tgid; /* under which the process is known */
-  __u32 zero;
+  __u32 guessed; /* a frame was left by its frame pointer before its rows were made */
   struct sampler_stack stack;
 };
 struct {
@@ -158,6 +158,7 @@ static __always_inline long step_frame(struct working *working, struct sampler_m
         frame = SAMPLER_FRAME_IN_MODULE | (__u64)file->module << SAMPLER_FRAME_OFFSET_BITS |
                 (offset & SAMPLER_FRAME_OFFSET_MASK);
       row = find_row(file, offset);
+      if (!row) working->guessed |= file->waits;
     }
   }
   working->stack.frames[working->frames++ & 127] = frame;
@@ -241,6 +242,13 @@ static __always_inline int read_registers(struct bpf_perf_event_data *ctx, struc
   return 1;
 }
 
+/* A root that was found by skipping who keeps no frame pointer is none. */
+static __always_inline void set_stop(struct working *working) {
+  const __u32 stop = working->stop;
+  const int is_root = stop == UNWIND_END || stop == UNWIND_END_FP || stop == UNWIND_END_ZERO_PC;
+  working->stack.stop = is_root && working->guessed ? UNWIND_NOT_READY : stop;
+}
+
 static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct task_struct *task,
                                          const struct sampler_key *key, struct working *working,
                                          const int recent) {
@@ -248,6 +256,7 @@ static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct
   working->state.lr = 0;
   working->frames = 0;
   working->mapping = 0;
+  working->guessed = 0;
   if (!read_registers(ctx, task, &working->state, recent)) {
     working->stack.stop = UNWIND_OTHER;
     return 0;
@@ -259,9 +268,11 @@ static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct
     add(SAMPLER_UNREGISTERED, 1);
     process = bpf_map_lookup_elem(&no_process, &zero);
     if (!process) return 0;
+    working->guessed = 1;
   }
   if (!recent) {
     walk_by_calls(working, tgid);
+    set_stop(working);
     return working->frames;
   }
   struct large_walk large = {working, 0};
@@ -273,7 +284,7 @@ static __always_inline __u32 unwind_user(struct bpf_perf_event_data *ctx, struct
     struct walk walk = {working, process};
     bpf_loop(SAMPLER_MAX_FRAMES + 1, step_of_few, &walk, 0);
   }
-  working->stack.stop = working->stop;
+  set_stop(working);
   return working->frames;
 }
 

@@ -143,7 +143,7 @@ void print_stats(const profcore::Sampler &sampler, const profcore_sampler_stats 
                                                    "bad return address",
                                                    "no link register",
                                                    "deeper than 127",
-                                                   "process not known",
+                                                   "root, before rows were made",
                                                    "other",
                                                    "longer than its copy"};
   fmt::print(

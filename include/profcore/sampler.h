@@ -128,6 +128,7 @@ typedef struct profcore_sampler_stats {
 #define PROFCORE_STOP_BAD_PC 10       /**< the return address is none */
 #define PROFCORE_STOP_NO_LR 11        /**< aarch64: the link register was needed and is gone */
 #define PROFCORE_STOP_DEPTH 12        /**< more frames than are kept */
+#define PROFCORE_STOP_NOT_READY 13    /**< root, but by frame pointers while a process or file was new */
 #define PROFCORE_STOP_OTHER 14        /**< a program of another kind: one for 32 bits */
 #define PROFCORE_STOP_CUT 15          /**< perf ring: the stack is longer than the copy of it */
 

@@ -449,6 +449,7 @@ void BpfSampler::prepare_modules(int64_t budget_ns) {
     const uint32_t module = waiting.front();
     waiting.pop_front();
     prepare_module(module, scratch);
+    slots_->no_longer_waits(module);
   }
 }
 

@@ -34,6 +34,7 @@ uint32_t FileSlots::slot_of(uint32_t module) {
   table_[slot].module = number_in_frames(module);
   file.slot = slot;
   want(module);
+  table_[slot].waits = 1;
   return slot;
 }
 
@@ -42,6 +43,10 @@ void FileSlots::want(uint32_t module) {
   if (file.is_waiting) return;
   file.is_waiting = true;
   waiting_.push_back(module);
+}
+
+void FileSlots::no_longer_waits(uint32_t module) {
+  if (files_[module].slot != 0) table_[files_[module].slot].waits = 0;
 }
 
 void FileSlots::clear(uint32_t number) {
@@ -111,8 +116,12 @@ bool FileSlots::place(uint32_t module, const FileRows &rows) {
       return rows_.free_slots() >= wanted && (placed = rows_.place(rows, file, slot.runs));
     });
   if (!placed)
-    file = sampler_file{
-        .from = {}, .place = {}, .end = 0, .module = number_in_frames(module), .zero = {}};
+    file = sampler_file{.from = {},
+                        .place = {},
+                        .end = 0,
+                        .module = number_in_frames(module),
+                        .waits = 0,
+                        .zero = 0};
   // The end says that there are rows: last in, first out.
   sampler_file &kernel = table_[number];
   __atomic_store_n(&kernel.end, 0, __ATOMIC_RELEASE);

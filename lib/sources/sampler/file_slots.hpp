@@ -28,6 +28,8 @@ public:
   uint32_t slot_of(uint32_t module);
   /// Puts a module among those to be prepared.
   void want(uint32_t module);
+  /// Its rows were made, or never will be: until then a root by its frame pointers is none.
+  void no_longer_waits(uint32_t module);
   /// Those to be prepared, oldest first.
   std::deque<uint32_t> &waiting() noexcept { return waiting_; }
   /// Whether making a module's rows again may be of use: not when they did not fit and still would

@@ -38,6 +38,8 @@ std::string_view stop_text(uint8_t stop) {
     return "no link register";
   case UNWIND_DEPTH:
     return "deeper than is kept";
+  case UNWIND_NOT_READY:
+    return "new process or file: by frame pointers";
   case UNWIND_CUT:
     return "stack longer than the copy of it";
   default:

@@ -90,6 +90,17 @@ TEST_CASE("rows make room, those nobody maps, the oldest first") {
   CHECK(world.memory.find(world.table[world.files[modules[2]].slot], rows.end - 1) != nullptr);
 }
 
+TEST_CASE("a file waits until its rows were tried") {
+  World world;
+  const uint32_t module = world.add(1);
+  const uint32_t slot = world.slots.slot_of(module);
+  CHECK(world.table[slot].waits == 1);
+  REQUIRE(world.place(module, make_rows(10)));
+  world.slots.no_longer_waits(module);
+  CHECK(world.table[slot].waits == 0);
+  world.slots.no_longer_waits(world.add(2)); // has no slot
+}
+
 TEST_CASE("slots are taken from files nobody maps") {
   World world{4};
   const uint32_t first = world.add(1);
