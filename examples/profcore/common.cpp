@@ -416,19 +416,21 @@ bool is_empty(const profcore::Flame &flame) {
   return flame.size() <= 1 && flame.info().total == 0;
 }
 
-std::string list_types(const profcore::Profile &profile) {
-  constexpr size_t kMost = 20;
+std::string name_type(const profcore::Profile &profile, size_t index) {
   constexpr size_t kLongest = 64;
+  const profcore_sample_type type = profile.sample_type(index);
+  return printable(fmt::format("{}/{}", profcore::to_view(type.type).substr(0, kLongest),
+                               profcore::to_view(type.unit).substr(0, kLongest)));
+}
+
+std::string list_types(const profcore::Profile &profile) {
+  constexpr size_t kMost = 8;
   const size_t count = profile.sample_type_count();
   std::string text;
-  for (size_t i = 0; i < count && i < kMost; ++i) {
-    const profcore_sample_type type = profile.sample_type(i);
-    text += fmt::format("{}{}/{}", text.empty() ? "" : " ",
-                        profcore::to_view(type.type).substr(0, kLongest),
-                        profcore::to_view(type.unit).substr(0, kLongest));
-  }
-  if (count > kMost) text += fmt::format(" and {} more", count - kMost);
-  return printable(text);
+  for (size_t i = 0; i < count && i < kMost; ++i)
+    text += fmt::format("{}{}", text.empty() ? "" : " ", name_type(profile, i));
+  if (count > kMost) text += fmt::format(" and {} more, see flame --types", count - kMost);
+  return text;
 }
 
 std::string make_title(const Arguments &arguments, const std::vector<std::string> &paths) {

@@ -58,7 +58,9 @@ bool has_deepflow_forms(const Arguments &arguments);
 /// Nothing but a root without a value.
 bool is_empty(const profcore::Flame &flame);
 profcore::Flame build_flame(const profcore::Profile &profile, const Arguments &arguments);
-/// "cpu/nanoseconds" for every column, at most 20.
+/// "cpu/nanoseconds", fit for a terminal.
+std::string name_type(const profcore::Profile &profile, size_t index);
+/// The first columns in one line, and how many more there are.
 std::string list_types(const profcore::Profile &profile);
 /// Title for a graph: --title, or the file names.
 std::string make_title(const Arguments &arguments, const std::vector<std::string> &paths);

@@ -13,7 +13,7 @@ constexpr std::array kOptions = {
     Option{"icicle", 0, "", "root on top"},
     Option{"width", 0, "PIXELS", "SVG: width (default 1200)"},
     Option{"min-width", 0, "PIXELS", "SVG: leave out narrower frames (default 0.1)"},
-    Option{"types", 0, "", "list the sample types and stop"},
+    Option{"types", 0, "", "list the sample types, one a line, and stop"},
 };
 
 std::string_view ending_of(std::string_view format) {
@@ -26,7 +26,8 @@ int run(const Arguments &arguments) {
   const auto &paths = arguments.positional();
   const profcore::Profile profile = open_profiles(paths, arguments);
   if (arguments.has("types")) {
-    fmt::print("{}\n", list_types(profile));
+    for (size_t i = 0; i < profile.sample_type_count(); ++i)
+      fmt::print("{}{}\n", name_type(profile, i), i == profile.default_type() ? " (default)" : "");
     return kExitOk;
   }
   std::string out = arguments.get("output");
