@@ -68,10 +68,12 @@ void repeat(std::string_view name, const std::string &bytes, int runs, Decode de
   }
 }
 
-template <class Body> int guarded_main(int argc, char **argv, const char *modes, Body body) {
+// `least` is 0 for a program that counts, besides or only, what is in the file.
+template <class Body>
+int guarded_main(int argc, char **argv, const char *modes, Body body, int least = 1) {
   const bool needs_mode = modes != nullptr;
-  const int runs = argc > 2 ? std::atoi(argv[2]) : 0;
-  if (argc != (needs_mode ? 4 : 3) || runs < 1) {
+  const int runs = argc > 2 ? std::atoi(argv[2]) : -1;
+  if (argc != (needs_mode ? 4 : 3) || runs < least) {
     std::fprintf(stderr, "usage: %s FILE RUNS%s%s\n", argv[0], needs_mode ? " " : "",
                  needs_mode ? modes : "");
     return 2;
