@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,20 +51,29 @@ inline long peak_rss_kib() {
   return kib;
 }
 
+// Of all threads of the process.
+inline double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 // decode(bytes) gives anything that summarise() can turn into an Outcome.
 template <class Decode, class Summarise>
 void repeat(std::string_view name, const std::string &bytes, int runs, Decode decode,
             Summarise summarise) {
   using Clock = std::chrono::steady_clock;
   for (int run = 0; run < runs; ++run) {
+    const double cpu_before = cpu_seconds();
     const auto start = Clock::now();
     auto result = decode(std::string_view(bytes));
     const std::chrono::duration<double> took = Clock::now() - start;
+    const double cpu = cpu_seconds() - cpu_before;
     const Outcome outcome = summarise(result);
-    std::printf("%.*s\t%zu\t%.6f\t%ld\t%llu\t%lld\n", static_cast<int>(name.size()), name.data(),
-                bytes.size(), took.count(), peak_rss_kib(),
+    std::printf("%.*s\t%zu\t%.6f\t%ld\t%llu\t%lld\t%.6f\n", static_cast<int>(name.size()),
+                name.data(), bytes.size(), took.count(), peak_rss_kib(),
                 static_cast<unsigned long long>(outcome.samples),
-                static_cast<long long>(outcome.checksum));
+                static_cast<long long>(outcome.checksum), cpu);
     std::fflush(stdout);
   }
 }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 KINDS = ("pprof", "collapsed", "jfr")
 
-# One measurement: peak memory in KiB; samples and checksum are None where the decoder does not say.
-Run = namedtuple("Run", "seconds rss samples checksum")
+# One measurement: peak memory in KiB; samples and checksum, and CPU time, are None where the decoder
+# does not say.
+Run = namedtuple("Run", "seconds rss samples checksum cpu", defaults=(None,))
 # argv gets the file and the number of runs; a whole program takes only the file and is timed from
 # outside; a limit does less than decoding, so its sums are not compared; a slow one is not asked
 # for more than `most` decodes per process.

@@ -30,7 +30,8 @@ def run_whole(decoder, path, scratch):
     found = re.search(r"<title>all \(([\d,]+) samples, 100%\)</title>", picture)
     if not found:
         raise RuntimeError("no total in its picture")
-    return [Run(seconds, usage.ru_maxrss, None, int(found[1].replace(",", "")))]
+    return [Run(seconds, usage.ru_maxrss, None, int(found[1].replace(",", "")),
+                usage.ru_utime + usage.ru_stime)]
 
 
 def call(decoder, path, runs):
@@ -49,8 +50,9 @@ def run_decoder(decoder, path, runs):
 
     measured = []
     for line in call(decoder, path, runs):
-        _, _, seconds, rss, samples, checksum = line.split("\t")
-        measured.append(Run(float(seconds), int(rss), number(samples), number(checksum)))
+        _, _, seconds, rss, samples, checksum, *cpu = line.split("\t")
+        measured.append(Run(float(seconds), int(rss), number(samples), number(checksum),
+                            float(cpu[0]) if cpu else None))
     if not measured:
         raise RuntimeError("printed no measurement")
     return measured

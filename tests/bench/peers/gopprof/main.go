@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -27,6 +28,15 @@ func peakRSS() int64 {
 	return 0
 }
 
+// Of all threads, the collector's included.
+func cpuSeconds() float64 {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
+}
+
 func run() error {
 	if len(os.Args) != 3 {
 		return fmt.Errorf("usage: %s FILE RUNS", os.Args[0])
@@ -42,9 +52,11 @@ func run() error {
 	for i := 0; i < runs; i++ {
 		// The profile of the run before must not be collected on this run's time.
 		runtime.GC()
+		cpu := cpuSeconds()
 		start := time.Now()
 		p, err := profile.Parse(bytes.NewReader(data))
 		took := time.Since(start)
+		cpu = cpuSeconds() - cpu
 		if err != nil {
 			return err
 		}
@@ -54,8 +66,8 @@ func run() error {
 				sum += s.Value[0]
 			}
 		}
-		fmt.Printf("google/pprof\t%d\t%.6f\t%d\t%d\t%d\n",
-			len(data), took.Seconds(), peakRSS(), len(p.Sample), sum)
+		fmt.Printf("google/pprof\t%d\t%.6f\t%d\t%d\t%d\t%.6f\n",
+			len(data), took.Seconds(), peakRSS(), len(p.Sample), sum, cpu)
 	}
 	return nil
 }

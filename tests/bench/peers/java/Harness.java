@@ -1,4 +1,6 @@
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -49,12 +51,15 @@ final class Harness {
     Path file = Path.of(arguments[0]);
     int runs = Integer.parseInt(arguments[1]);
     long size = Files.size(file);
+    OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     for (int i = 0; i < runs; i++) {
       System.gc(); // what the run before left must not be collected on this run's time
+      long cpuBefore = system.getProcessCpuTime();
       long start = System.nanoTime();
       Object decoded = decode.decode(file);
       double seconds = (System.nanoTime() - start) / 1e9;
-      System.out.printf("%s\t%d\t%.6f\t%d\t-\t-%n", name, size, seconds, peakKib());
+      double cpu = (system.getProcessCpuTime() - cpuBefore) / 1e9; // of compiler and collector too
+      System.out.printf("%s\t%d\t%.6f\t%d\t-\t-\t%.6f%n", name, size, seconds, peakKib(), cpu);
       System.out.flush();
       if (decoded == null) throw new IllegalStateException("decoded nothing");
     }
