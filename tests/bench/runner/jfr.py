@@ -172,8 +172,22 @@ def disagreements(runs, counts):
     return found
 
 
+def run_tool(tool, recording, picture, options):
+    """Seconds, CPU seconds and peak KiB of one run."""
+    start = time.perf_counter()
+    child = subprocess.Popen([str(tool), "flame", str(recording), *options, "-o", str(picture)],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0 or not picture.exists() or not picture.stat().st_size:
+        raise RuntimeError(f"profcore flame: exit status {child.returncode}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
 def measure_tool(args, inputs):
-    """The whole program on the large recording: CPU seconds and memory from file to picture."""
+    """The whole program on the large recording: CPU seconds and memory from file to picture, of its
+    few CPU samples and of its many allocations."""
     entry = next((entry for entry in inputs if entry.name == JDK_NAME), None)
     if entry is None or not re.search(args.only, f"{entry.name}/profcore flame"):
         return {}, []
@@ -181,23 +195,20 @@ def measure_tool(args, inputs):
         print(f"missing: profcore flame: no {args.tool}", file=sys.stderr)
         return {}, []
     picture = args.bench_dir / "data" / "jfr" / "flame.html"
-    measured = []
-    for _ in range(args.rounds * 2):
-        start = time.perf_counter()
-        child = subprocess.Popen([str(args.tool), "flame", str(entry.path), "-o", str(picture)],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0 or not picture.stat().st_size:
-            return {}, [(entry, f"profcore flame: exit status {child.returncode}")]
-        measured.append({"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime,
-                         "rss": usage.ru_maxrss})
-    cpu = [one["cpu_seconds"] for one in measured]
-    peak = max(one["rss"] for one in measured)
-    print(f"\nprofcore flame, {entry.name}, {entry.raw_bytes / 1e6:.1f} MB to "
-          f"{picture.stat().st_size / 1e6:.1f} MB of HTML: {statistics.median(cpu):.2f} s of CPU "
-          f"({min(cpu):.2f}-{max(cpu):.2f}), {statistics.median(m['seconds'] for m in measured):.2f} s, "
-          f"peak {peak / 1024:.0f} MiB")
+    measured = {}
+    print(f"\nprofcore flame, {entry.name}, {entry.raw_bytes / 1e6:.1f} MB")
+    for options in [], ["--type", "alloc_space"]:
+        name = " ".join(["profcore flame", *options])
+        picture.unlink(missing_ok=True)
+        try:
+            runs = [run_tool(args.tool, entry.path, picture, options)
+                    for _ in range(args.rounds * 2)]
+        except RuntimeError as error:
+            return {}, [(entry, f"{entry.name}: {error}")]
+        seconds, cpu, peak = zip(*runs)
+        print(f"  {name:36} CPU {statistics.median(cpu):.2f} s ({min(cpu):.2f}-{max(cpu):.2f}), "
+              f"{statistics.median(seconds):.2f} s, peak {max(peak) / 1024:.0f} MiB, "
+              f"{picture.stat().st_size / 1e6:.1f} MB of HTML")
+        measured[name] = [dict(zip(("seconds", "cpu", "rss"), run)) for run in runs]
     picture.unlink()
     return {entry.name: measured}, []
