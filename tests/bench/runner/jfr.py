@@ -163,7 +163,9 @@ def disagreements(runs, counts):
                 parts = "; ".join(f"{v}: {', '.join(sorted(n))}" for v, n in values.items())
                 found.append(f"the number of {what} of {event} differs: {parts}")
     for name, rounds in runs.items():
-        mapped = [numbers for event, numbers in counts.get(name, {}).items() if event in MAPPED]
+        if name not in counts:
+            continue
+        mapped = [numbers for event, numbers in counts[name].items() if event in MAPPED]
         said = {(run.samples, run.checksum) for of_round in rounds for run in of_round
                 if run.samples is not None}
         expected = (sum(events for events, _ in mapped), sum(frames or 0 for _, frames in mapped))

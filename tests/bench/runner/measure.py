@@ -77,7 +77,7 @@ def measure(args, inputs):
                 except (RuntimeError, OSError, ValueError) as error:
                     results.failed.append((entry, f"{entry.name}: {decoder.name}: {error}"))
                     chosen.remove(decoder)
-        if entry.kind == "jfr":
+        if entry.kind == "jfr" and not args.no_counts:
             for decoder in chosen:
                 try:
                     counted[decoder.name] = jfr.parse_counts(call(decoder, entry.path, 0))
