@@ -93,6 +93,10 @@ void *allocate_zeroed_pages(size_t bytes) {
   return fresh;
 }
 
+bool grows_by_zeros(size_t bytes) noexcept {
+  return is_large(bytes);
+}
+
 void release_pages(void *block, size_t bytes) noexcept {
   if (block == nullptr) return;
   if (is_large(bytes))

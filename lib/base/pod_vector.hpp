@@ -18,6 +18,8 @@ void *reallocate_pages(void *block, size_t old_bytes, size_t new_bytes);
 void *allocate_zeroed_pages(size_t bytes);
 /// Frees a block of `reallocate_pages`; `bytes` is what was asked for.
 void release_pages(void *block, size_t bytes) noexcept;
+/// Whether what such a block grows by is zero.
+bool grows_by_zeros(size_t bytes) noexcept;
 
 /// A vector of trivially copyable elements. Unlike std::vector it grows by realloc (the kernel
 /// moves pages instead of copying them) and `resize_uninitialized` touches no memory.
@@ -28,13 +30,15 @@ public:
   PodVector() = default;
   PodVector(PodVector &&other) noexcept
       : data_{std::exchange(other.data_, nullptr)}, size_{std::exchange(other.size_, 0)},
-        capacity_{std::exchange(other.capacity_, 0)} {}
+        capacity_{std::exchange(other.capacity_, 0)}, clean_from_{
+                                                          std::exchange(other.clean_from_, 0)} {}
   PodVector &operator=(PodVector &&other) noexcept {
     if (this != &other) {
       release();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
       capacity_ = std::exchange(other.capacity_, 0);
+      clean_from_ = std::exchange(other.clean_from_, 0);
     }
     return *this;
   }
@@ -65,8 +69,8 @@ public:
   std::span<const T> span() const noexcept { return {data_, size_}; }
   std::span<T> span() noexcept { return {data_, size_}; }
 
-  void clear() noexcept { size_ = 0; }
-  void pop_back() noexcept { --size_; }
+  void clear() noexcept { shrink(0); }
+  void pop_back() noexcept { shrink(size_ - 1); }
 
   void reserve(size_t capacity) {
     if (capacity > capacity_) set_capacity(capacity);
@@ -79,14 +83,23 @@ public:
     if (size_ == 0) {
       release();
       data_ = nullptr;
-      capacity_ = 0;
+      capacity_ = clean_from_ = 0;
     } else if (size_ < capacity_) {
       set_capacity(size_);
     }
   }
   void resize_uninitialized(size_t size) {
+    if (size < size_) return shrink(size);
     if (size > capacity_) grow(size);
     size_ = size;
+  }
+  /// What is added is zero, without touching pages that never were anything else. Not where spare
+  /// room is written to before it belongs to the vector.
+  void resize_zeroed(size_t size) {
+    const size_t old = size_;
+    resize_uninitialized(size);
+    const size_t dirty = size < clean_from_ ? size : clean_from_;
+    if (dirty > old) std::memset(static_cast<void *>(data_ + old), 0, (dirty - old) * sizeof(T));
   }
   void resize(size_t size, T value = T{}) {
     const size_t old = size_;
@@ -99,7 +112,7 @@ public:
     if (size == 0) return;
     if (size > SIZE_MAX / sizeof(T)) throw std::bad_alloc{};
     data_ = static_cast<T *>(allocate_zeroed_pages(size * sizeof(T)));
-    size_ = capacity_ = size;
+    size_ = capacity_ = clean_from_ = size;
   }
   void push_back(T value) {
     if (size_ == capacity_) [[unlikely]]
@@ -121,6 +134,10 @@ public:
   }
 
 private:
+  void shrink(size_t size) noexcept {
+    if (clean_from_ < size_) clean_from_ = size_;
+    size_ = size;
+  }
   void release() noexcept { release_pages(data_, capacity_ * sizeof(T)); }
   void grow(size_t needed) {
     size_t capacity = capacity_ < 16 ? 16 : capacity_ + capacity_ / 2;
@@ -129,12 +146,17 @@ private:
   void set_capacity(size_t capacity) {
     if (capacity > SIZE_MAX / sizeof(T)) throw std::bad_alloc{};
     data_ = static_cast<T *>(reallocate_pages(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
+    if (!grows_by_zeros(capacity * sizeof(T)))
+      clean_from_ = capacity;
+    else if (!grows_by_zeros(capacity_ * sizeof(T)))
+      clean_from_ = capacity_;
     capacity_ = capacity;
   }
 
   T *data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;
+  size_t clean_from_ = 0; ///< what lies behind this and the size is zero
 };
 
 /// Bytes being written.

@@ -219,7 +219,7 @@ size_t Profile::add_sample_type(std::string_view type, std::string_view source_u
 size_t Profile::add_sample_type(const SampleType &type) {
   values_.emplace_back();
   try {
-    values_.back().resize(sample_count());
+    values_.back().resize_zeroed(sample_count());
     sample_types_.push_back(type);
   } catch (...) {
     values_.pop_back();
@@ -229,11 +229,23 @@ size_t Profile::add_sample_type(const SampleType &type) {
 }
 
 size_t Profile::append_rows_uninitialized(size_t rows) {
+  const size_t first = make_rows(rows);
+  for (auto &column : values_) column.resize_uninitialized(first + rows);
+  return first;
+}
+
+size_t Profile::append_rows_of_zeros(size_t rows) {
+  const size_t first = make_rows(rows);
+  for (auto &column : values_) column.resize_zeroed(first + rows);
+  return first;
+}
+
+/// All of rows but their values, for which there is room then.
+size_t Profile::make_rows(size_t rows) {
   const size_t first = sample_count();
   if (rows > UINT32_MAX - 1 - first) throw Error{Status::kLimit, "more than 4294967294 samples"};
   // Nothing may grow before everything has room: columns of unequal length would outlive the throw.
   reserve_more_samples(rows);
-  for (auto &column : values_) column.resize_uninitialized(first + rows);
   sample_labels_.resize_uninitialized(first + rows);
   sample_stacks_.resize_uninitialized(first + rows);
   if (has_timestamps()) timestamps_.resize(first + rows);

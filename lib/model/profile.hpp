@@ -212,6 +212,8 @@ public:
   /// Appends `rows` rows whose stack, labels and values are not yet set (their timestamps are 0,
   /// when there are timestamps), and returns the index of the first: for those who fill columns.
   size_t append_rows_uninitialized(size_t rows);
+  /// The same with values of 0, whose memory is not touched: for many columns that few rows use.
+  size_t append_rows_of_zeros(size_t rows);
   void truncate_rows(size_t rows);
 
   std::span<const Function> functions() const noexcept { return functions_.span(); }
@@ -272,6 +274,7 @@ public:
 private:
   void add_none_entries();
   void reserve_more_samples(size_t rows);
+  size_t make_rows(size_t rows);
 
   PodVector<Function> functions_;
   PodVector<Module> modules_;

@@ -297,12 +297,8 @@ void EventMapper::add(const Chunk &chunk) {
   const uint64_t row_bytes =
       sizeof(int64_t) * (profile_.sample_types().size() + 1) + sizeof(StackId) + sizeof(LabelSetId);
   options_.context.check_result(held_bytes(chunk) + rows * row_bytes);
-  const size_t first = profile_.append_rows_uninitialized(rows);
+  const size_t first = profile_.append_rows_of_zeros(rows);
   profile_.add_timestamps();
-  for (size_t type = 0; type < profile_.sample_types().size(); ++type) {
-    const auto values = profile_.values(type).subspan(first);
-    std::fill(values.begin(), values.end(), 0);
-  }
   forget_older_levels(bounds, first);
   for (size_t i = 0; i < kColumns; ++i)
     values_[i] = columns_[i] == SIZE_MAX ? nullptr : profile_.values(columns_[i]).data();
