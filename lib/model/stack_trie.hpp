@@ -104,6 +104,7 @@ public:
   size_t bytes() const noexcept { return nodes_.bytes() + index_.bytes(); }
   /// The index is not reserved: how many nodes will need it depends on the shape.
   void reserve(size_t nodes) { nodes_.reserve(nodes); }
+  void reserve_more(size_t nodes) { nodes_.reserve_more(nodes); }
   /// Room in the index for second and later children; memory that is touched at once.
   void reserve_index(size_t children) { index_.reserve(children); }
   /// Frees the index. The next `child` under an old parent makes a duplicate instead of finding the

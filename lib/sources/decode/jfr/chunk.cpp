@@ -297,6 +297,7 @@ void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
         return damaged(fmt::format("a pool of {} is cut off", type.name.substr(0, 80)));
       continue;
     }
+    const uint8_t *const first = cursor.at();
     for (uint64_t i = 0; i < count; ++i) {
       const uint64_t key = cursor.u64();
       const uint8_t *const value = cursor.at();
@@ -308,6 +309,7 @@ void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
       pool.add(key, static_cast<PoolPosition>(value - bytes_.data()));
       ++constant_count_;
     }
+    pool.add_value_bytes(static_cast<uint64_t>(cursor.at() - first));
   }
 }
 

@@ -154,6 +154,8 @@ private:
   uint32_t resume_after(uint32_t position);
   void walk_chain();
   std::string_view long_text_at(const uint8_t *at) const;
+  size_t read_leading_numbers(const Type &type, const uint8_t *&at, const uint8_t *end,
+                              std::span<FieldValue> values) const noexcept;
 
   std::span<const uint8_t> bytes_;
   uint64_t offset_;

@@ -29,7 +29,14 @@ public:
   /// To be called once all is added, before `find`. A key added twice keeps its last value.
   void finish(uint64_t seed);
 
+  /// `bytes` more of the chunk are values of this pool, with their keys.
+  void add_value_bytes(uint64_t bytes) noexcept { value_bytes_ += bytes; }
+  uint64_t value_bytes() const noexcept { return value_bytes_; }
+
   size_t size() const noexcept { return keys_.size(); }
+  /// The smallest and the largest key; of an empty pool 0 and 0.
+  uint64_t smallest_key() const noexcept { return smallest_; }
+  uint64_t largest_key() const noexcept { return largest_; }
   uint64_t key(size_t i) const noexcept { return keys_[i]; }
   PoolPosition position(size_t i) const noexcept { return positions_[i]; }
   size_t bytes() const noexcept {
@@ -50,7 +57,8 @@ private:
 
   PodVector<uint64_t> keys_;
   PodVector<PoolPosition> positions_;
-  uint64_t smallest_ = 0;
+  uint64_t smallest_ = 0, largest_ = 0;
+  uint64_t value_bytes_ = 0;
   uint64_t seed_ = 0;
   PodVector<uint32_t> dense_; ///< by key - smallest_: number + 1
   PodVector<uint32_t> slots_; ///< by hash: number + 1

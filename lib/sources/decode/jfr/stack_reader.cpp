@@ -80,13 +80,37 @@ void StackReader::bind() {
   shape_.fields = all_numbers ? static_cast<uint32_t>(frame.fields.size()) : 0;
   is_usual_ = shape_.fields > 0 && truncated_field_ == 0 && frames_field_ == 1 &&
               trace.forms[0] == Form::kBoolean && chunk_.header().compressed();
+  make_tables();
 }
 
-StackId StackReader::stack(uint64_t key) {
+/// What makes look-ups short, as large as the chunk is worth.
+void StackReader::make_tables() {
+  const Pool &traces = chunk_.pool(trace_type_);
+  if (traces.size() == 0) return;
+  // async-profiler numbers traces by slots of a table of 65 536 that is mostly empty.
+  const uint64_t range = traces.largest_key() - traces.smallest_key();
+  if (range < 16 * uint64_t{traces.size()} + 64 ||
+      range < std::min<uint64_t>(uint64_t{1} << 17, 4 * uint64_t{chunk_.events().size()})) {
+    smallest_key_ = traces.smallest_key();
+    by_key_.assign_zeros(static_cast<size_t>(range) + 1);
+  }
+  constexpr size_t kSmallestCache = 256;
+  constexpr size_t kLargestCache = 16384;
+  const size_t methods = method_type_ == kNoType ? 0 : chunk_.pool(method_type_).size();
+  cache_.assign_zeros(std::bit_ceil(std::clamp(4 * methods, kSmallestCache, kLargestCache)));
+  cache_shift_ = 64 - std::countr_zero(cache_.size());
+  // A new node for every second frame of the usual four bytes.
+  constexpr uint64_t kBytesPerNode = 8;
+  const uint64_t nodes = traces.value_bytes() / kBytesPerNode;
+  if (nodes >= kLargestCache) profile_.stacks.reserve_more(static_cast<size_t>(nodes));
+}
+
+StackId StackReader::find_stack(uint64_t key) {
   if (key == 0 || frame_type_ == kNoType) return 0;
   const uint32_t number = chunk_.pool(trace_type_).find(key);
   if (number == kAbsent) return 0;
   if (stacks_[number] == 0) stacks_[number] = read_trace(chunk_.find(trace_type_, key)) + 1;
+  if (!by_key_.empty()) by_key_[static_cast<size_t>(key - smallest_key_)] = stacks_[number];
   return stacks_[number] - 1;
 }
 
@@ -154,25 +178,72 @@ StackId StackReader::read_plain_trace(const uint8_t *at, uint64_t count, bool tr
   if (end == nullptr) return 0; // cannot be: the pool was stepped over
   const size_t shared = last_truncated_ == truncated ? shared_frames(at, end) : 0;
   if (shared > count || !read_frames(at, count - shared)) return 0;
-  steps_.resize_uninitialized(shared);
+  StackTrie &trie = profile_.stacks;
   StackId stack = shared > 0  ? steps_[shared - 1].stack
-                  : truncated ? profile_.stacks.child(0, truncated_location())
+                  : truncated ? trie.child(0, truncated_location())
                               : 0;
-  for (size_t i = frames_.size(); i-- > 0;) {
-    stack = profile_.stacks.child(stack, frames_[i]);
-    steps_.push_back({stack, static_cast<uint32_t>(end - at) - starts_[i]});
+  const auto length = static_cast<uint32_t>(end - at);
+  size_t left = frames_.size();
+  steps_.resize_uninitialized(shared + left);
+  Step *step = steps_.data() + shared;
+  for (; left > 0 && size_t{stack} + 1 < trie.size(); --left) {
+    stack = trie.child(stack, frames_[left - 1]);
+    *step++ = {stack, length - starts_[left - 1]};
   }
+  StackTrie::Walk rest{frames_.data(), left, stack};
+  trie.finish(rest); // nobody is below the last node: all the rest is new
+  for (; left > 0; --left) *step++ = {++stack, length - starts_[left - 1]};
   last_begin_ = at;
   last_end_ = end;
   last_truncated_ = truncated;
   return stack;
 }
 
-/// `kFields` numbers per frame, 0 for as many as the shape says.
-template <uint32_t kFields>
+bool StackReader::read_four_number_frames(const uint8_t *at, uint64_t count) {
+  const uint8_t *const begin = at;
+  const uint8_t *const end = chunk_.end();
+  const uint32_t order[] = {shape_.method, shape_.line, shape_.kind};
+  frames_.resize_uninitialized(static_cast<size_t>(count));
+  starts_.resize_uninitialized(static_cast<size_t>(count));
+  for (size_t i = 0; i < frames_.size(); ++i) {
+    starts_[i] = static_cast<uint32_t>(at - begin);
+    Slot *slot = nullptr;
+    uint64_t word = 0;
+    if (end - at >= 8) [[likely]] {
+      word = wire::load_little_endian(at);
+      unsigned bytes = 4;
+      if ((word & 0x80808080) == 0) {
+        word &= UINT32_MAX;
+      } else {
+        uint64_t stops = ~word & UINT64_C(0x8080808080808080);
+        for (int before = 0; before < 3; ++before) stops &= stops - 1;
+        bytes = stops == 0 ? 0 : (static_cast<unsigned>(std::countr_zero(stops)) + 1) / 8;
+        word &= stops ^ (stops - 1);
+      }
+      if (bytes != 0) [[likely]] {
+        slot = &cache_[static_cast<size_t>((word * multiplier_) >> cache_shift_)];
+        if (slot->key == word && slot->number != 0) [[likely]] {
+          frames_[i] = slot->number - 1;
+          at += bytes;
+          continue;
+        }
+      }
+    }
+    uint64_t numbers[5] = {}; // the last is 0: of fields that are not there
+    for (uint32_t f = 0; f < 4; ++f) {
+      at = read_varint(at, end, numbers[f]);
+      if (at == nullptr) return false;
+    }
+    const auto number = [&](uint32_t field) { return numbers[std::min<uint32_t>(field, 4)]; };
+    frames_[i] = location(number(order[0]), static_cast<int32_t>(number(order[1])), number(order[2]));
+    if (slot != nullptr) *slot = {word, frames_[i] + 1, 0};
+  }
+  return true;
+}
+
+/// As many numbers per frame as the shape says.
 bool StackReader::read_number_frames(const uint8_t *at, uint64_t count) {
   uint64_t numbers[kMostFrameFields + 1] = {}; // the last is 0: of fields that are not there
-  const uint32_t fields = kFields != 0 ? kFields : shape_.fields;
   const auto place = [](uint32_t field) { return field == kAbsent ? kMostFrameFields : field; };
   const uint32_t method = place(shape_.method);
   const uint32_t line = place(shape_.line);
@@ -183,7 +254,7 @@ bool StackReader::read_number_frames(const uint8_t *at, uint64_t count) {
   starts_.resize_uninitialized(static_cast<size_t>(count));
   for (size_t i = 0; i < frames_.size(); ++i) {
     starts_[i] = static_cast<uint32_t>(at - begin);
-    for (uint32_t f = 0; f < fields; ++f) {
+    for (uint32_t f = 0; f < shape_.fields; ++f) {
       at = read_varint(at, end, numbers[f]);
       if (at == nullptr) return false;
     }
@@ -193,7 +264,7 @@ bool StackReader::read_number_frames(const uint8_t *at, uint64_t count) {
 }
 
 bool StackReader::read_frames(const uint8_t *at, uint64_t count) {
-  return shape_.fields == 4 ? read_number_frames<4>(at, count) : read_number_frames<0>(at, count);
+  return shape_.fields == 4 ? read_four_number_frames(at, count) : read_number_frames(at, count);
 }
 
 bool StackReader::read_odd_frames(const uint8_t *at, uint64_t count) {

@@ -25,18 +25,24 @@ struct NameForm {
 
 /// Stack traces of one chunk as stacks of a profile, each made once and only when a sample has it.
 ///
-/// A trace's bytes are decoded straight from the pool: frames of four numbers (method, line, byte
-/// code index, kind) become locations by one look-up in a table keyed by those numbers, and names
-/// are put together when a method is met first. Traces that follow each other mostly have the same
-/// callers, whose bytes are then the same up to the end: those frames are neither decoded nor
-/// looked up again. Byte code indices are not kept: frames that differ in nothing else are one
-/// location.
+/// A trace's bytes are read straight from the pool. A frame is four numbers (method, line, byte code
+/// index, kind) in four bytes as a rule, and hardly ever in more than eight: those bytes, not
+/// decoded, are the key of a cache of locations. Only what is not there is decoded, and looked up in
+/// a table by its numbers; names are put together when a method is met first. Traces that follow
+/// each other mostly have the same callers, whose bytes are then the same up to the end: those
+/// frames are not even looked up. What is new in the trie is appended at once. Byte code indices are
+/// not kept: frames that differ in nothing else are one location.
 class StackReader {
 public:
   StackReader(Profile &profile, const Chunk &chunk, const Context &context, NameForm form);
 
   /// The stack of a key into the StackTrace pool; 0 when there is none.
-  StackId stack(uint64_t key);
+  StackId stack(uint64_t key) {
+    const uint64_t at = key - smallest_key_;
+    if (at < by_key_.size() && by_key_[static_cast<size_t>(at)] != 0) [[likely]]
+      return by_key_[static_cast<size_t>(at)] - 1;
+    return find_stack(key);
+  }
   bool has_stack(uint64_t key) const noexcept {
     return frame_type_ != kNoType && chunk_.pool(trace_type_).find(key) != UINT32_MAX;
   }
@@ -52,6 +58,8 @@ private:
   };
 
   void bind();
+  void make_tables();
+  StackId find_stack(uint64_t key);
   StackId read_trace(const uint8_t *at);
   bool read_frames(const uint8_t *at, uint64_t count);
   bool read_odd_frames(const uint8_t *at, uint64_t count);
@@ -59,7 +67,8 @@ private:
   size_t shared_frames(const uint8_t *begin, const uint8_t *end) const noexcept;
   LocationId truncated_location();
   void check_depth(uint64_t count, const uint8_t *at) const;
-  template <uint32_t kFields> bool read_number_frames(const uint8_t *at, uint64_t count);
+  bool read_four_number_frames(const uint8_t *at, uint64_t count);
+  bool read_number_frames(const uint8_t *at, uint64_t count);
   LocationId location(uint64_t method, int64_t line, uint64_t kind) {
     // A frame whose numbers fit in 64 bits, which all do but those of methods with hashes as keys.
     if (method >> 36 != 0 || line < 0 || line >> 20 != 0 || kind >> 8 != 0) [[unlikely]]
@@ -105,8 +114,12 @@ private:
   bool is_usual_ = false; ///< traces are laid out as all known writers do
 
   PodVector<uint32_t> stacks_;    ///< by number in the StackTrace pool: stack + 1
+  PodVector<uint32_t> by_key_;    ///< the same by key - smallest_key_, where keys are close together
+  uint64_t smallest_key_ = 0;
   PodVector<uint32_t> functions_; ///< by number in the Method pool: function + 1
   std::vector<FrameKind> kinds_;  ///< by number in the FrameType pool
+  PodVector<Slot> cache_;         ///< frames by their bytes; each has one slot, the last one met stays
+  int cache_shift_ = 64;
   PodVector<Slot> slots_;         ///< frames by their numbers; open addressing
   size_t used_slots_ = 0;
   std::unordered_map<uint64_t, LocationId, SeededHash> pseudo_;      ///< by name and kind
