@@ -56,7 +56,8 @@ bool is_chunk(std::span<const uint8_t> bytes) noexcept {
 }
 
 Chunk::Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict)
-    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict} {}
+    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())},
+      ticks_are_nanos_{header_.ticks_per_second == 1'000'000'000}, findings_{strict} {}
 
 Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
                   const Wanted &wanted, bool strict) {
@@ -168,7 +169,7 @@ void Chunk::read_schema(bool is_whole) {
 /// The notes of a chunk take up to so many bytes per event and per constant, while they grow.
 void Chunk::check_room(uint64_t more_constants) const {
   constexpr uint64_t kPerEvent = sizeof(EventAt) * 3 / 2;
-  constexpr uint64_t kPerConstant = (sizeof(uint64_t) + sizeof(PoolPosition)) * 3 / 2 + 16;
+  constexpr uint64_t kPerConstant = (sizeof(uint64_t) + 2 * sizeof(PoolPosition)) * 3 / 2 + 16;
   const uint64_t bytes =
       events_.size() * kPerEvent + (constant_count_ + more_constants) * kPerConstant;
   if (bytes > most_bytes_)
@@ -297,7 +298,6 @@ void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
         return damaged(fmt::format("a pool of {} is cut off", type.name.substr(0, 80)));
       continue;
     }
-    const uint8_t *const first = cursor.at();
     for (uint64_t i = 0; i < count; ++i) {
       const uint64_t key = cursor.u64();
       const uint8_t *const value = cursor.at();
@@ -306,10 +306,10 @@ void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
         return damaged(fmt::format("value {} of {} in a pool of {} is damaged", i, count,
                                    type.name.substr(0, 80)));
       if (!is_wanted) continue;
-      pool.add(key, static_cast<PoolPosition>(value - bytes_.data()));
+      pool.add(key, static_cast<PoolPosition>(value - bytes_.data()),
+               static_cast<PoolPosition>(cursor.at() - bytes_.data()));
       ++constant_count_;
     }
-    pool.add_value_bytes(static_cast<uint64_t>(cursor.at() - first));
   }
 }
 

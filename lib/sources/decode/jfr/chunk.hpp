@@ -136,11 +136,22 @@ public:
   std::string_view text_of(TypeIndex type, uint64_t key, Arena &arena) const;
 
   /// Ticks to nanoseconds since 1970 and to nanoseconds, exact to the nanosecond, saturating.
-  int64_t time_of(int64_t ticks) const noexcept;
+  int64_t time_of(int64_t ticks) const noexcept {
+    int64_t time = 0;
+    const bool is_exact = ticks_are_nanos_ &&
+                          !__builtin_sub_overflow(ticks, header_.start_ticks, &time) &&
+                          !__builtin_add_overflow(time, header_.start_ns, &time);
+    return is_exact ? time : convert_time(ticks);
+  }
   int64_t duration_of(int64_t ticks) const noexcept;
   /// A field's number in canonical units: nanoseconds (since 1970 for timestamps), bytes; others as
   /// they are.
-  int64_t canonical(const Field &field, uint64_t number) const noexcept;
+  int64_t canonical(const Field &field, uint64_t number) const noexcept {
+    if (field.content == Content::kTimestampTicks) return time_of(static_cast<int64_t>(number));
+    if (field.content == Content::kPlain || field.content == Content::kBytes)
+      return static_cast<int64_t>(number);
+    return convert(field.content, number);
+  }
 
 private:
   Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict);
@@ -154,12 +165,15 @@ private:
   uint32_t resume_after(uint32_t position);
   void walk_chain();
   std::string_view long_text_at(const uint8_t *at) const;
+  int64_t convert_time(int64_t ticks) const noexcept;
+  int64_t convert(Content content, uint64_t number) const noexcept;
   size_t read_leading_numbers(const Type &type, const uint8_t *&at, const uint8_t *end,
                               std::span<FieldValue> values) const noexcept;
 
   std::span<const uint8_t> bytes_;
   uint64_t offset_;
   ChunkHeader header_;
+  bool ticks_are_nanos_;
   Findings findings_;
   std::optional<Schema> schema_;
   std::vector<Pool> pools_; ///< by type index

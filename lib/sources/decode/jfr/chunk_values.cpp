@@ -106,7 +106,8 @@ size_t Chunk::read_leading_numbers(const Type &type, const uint8_t *&at, const u
     const unsigned next = static_cast<unsigned>(std::countr_zero(stops)) + 1;
     if (next - from > 8) break;
     stops &= stops - 1;
-    const uint64_t word = wire::load_little_endian(at + from) & ~UINT64_C(0) >> (64 - 8 * (next - from));
+    const uint64_t word =
+        wire::load_little_endian(at + from) & ~UINT64_C(0) >> (64 - 8 * (next - from));
     // A number of 32 bits: what the writer meant by it.
     const unsigned unused = forms[read] == Form::kInt ? 32 : 0;
     const auto number = static_cast<int64_t>(wire::squeeze_groups(word) << unused) >> unused;
@@ -122,7 +123,8 @@ size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
   const Type &of = (*schema_)[type];
   const std::vector<Field> &fields = of.fields;
   const size_t count = std::min(values.size(), fields.size());
-  size_t read = read_leading_numbers(of, at, end, values.first(std::min<size_t>(count, of.leading_numbers)));
+  size_t read =
+      read_leading_numbers(of, at, end, values.first(std::min<size_t>(count, of.leading_numbers)));
   for (; read < count; ++read) {
     const uint8_t *const next = read_field(fields[read], at, end, values[read]);
     if (next == nullptr) break;
@@ -179,7 +181,7 @@ int64_t Chunk::duration_of(int64_t ticks) const noexcept {
   return saturate(static_cast<int128_t>(ticks) * kNanosPerSecond / header_.ticks_per_second);
 }
 
-int64_t Chunk::time_of(int64_t ticks) const noexcept {
+int64_t Chunk::convert_time(int64_t ticks) const noexcept {
   int64_t since = 0;
   int64_t nanos = 0;
   if (!__builtin_sub_overflow(ticks, header_.start_ticks, &since) &&
@@ -189,11 +191,9 @@ int64_t Chunk::time_of(int64_t ticks) const noexcept {
   return saturate(header_.start_ns + wide * kNanosPerSecond / header_.ticks_per_second);
 }
 
-int64_t Chunk::canonical(const Field &field, uint64_t number) const noexcept {
+int64_t Chunk::convert(Content content, uint64_t number) const noexcept {
   const auto value = static_cast<int64_t>(number);
-  switch (field.content) {
-  case Content::kTimestampTicks:
-    return time_of(value);
+  switch (content) {
   case Content::kTimestampMillis:
     return times(number, 1'000'000);
   case Content::kTimespanTicks:

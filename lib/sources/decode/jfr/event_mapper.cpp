@@ -10,6 +10,7 @@
 #include "sources/decode/jfr/event_mapper.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -25,6 +26,8 @@ constexpr int64_t kDatadogWallInterval = 50 * kMillisecond;
 
 constexpr size_t kMostText = size_t{1} << 20; ///< in an arena before it is emptied
 constexpr size_t kMostCollections = size_t{1} << 16;
+constexpr size_t kBlock = 32; ///< events whose fields are read together
+constexpr size_t kBetweenChecks = size_t{1} << 14;
 
 int64_t multiply(int64_t a, int64_t b) noexcept {
   int64_t product = 0;
@@ -56,7 +59,9 @@ struct EventMapper::ChunkState {
   StackReader &stacks;
   SampleLabels &labels;
   Arena arena;
-  std::vector<FieldValue> values;
+  size_t most_fields;             ///< of an event
+  std::vector<FieldValue> values; ///< of the block, `most_fields` an event
+  std::array<Pending, kBlock> block{};
   std::unordered_map<uint64_t, std::string, SeededHash> gc_names; ///< by gcId
   std::vector<std::pair<uint64_t, ThreadState>> states{};         ///< of ExecutionSample
   std::vector<Label> more{};
@@ -108,7 +113,7 @@ size_t EventMapper::column(Column column) {
   return index;
 }
 
-void EventMapper::put(Column column, size_t row, int64_t value) {
+inline void EventMapper::put(Column column, size_t row, int64_t value) {
   if (column == Column::kNone) return;
   int64_t *&values = values_[static_cast<size_t>(column)];
   if (values == nullptr) [[unlikely]] // which one it is depends on the sample
@@ -121,6 +126,7 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   const Type &type = chunk.schema()[index];
   Bound bound;
   bound.rule = &rule;
+  bound.type = &type;
   const auto field = [&](std::string_view name) {
     const uint32_t at = name.empty() ? kAbsent : type.find_field(name);
     if (at != kAbsent) bound.fields = std::max(bound.fields, at + 1);
@@ -313,20 +319,24 @@ void EventMapper::add(const Chunk &chunk) {
                                                              : Normalize::kNone;
   StackReader stacks{profile_, chunk, options_.context, NameForm{pyroscope_, normalize}};
   SampleLabels labels{profile_, chunk, stacks};
-  ChunkState state{chunk, stacks, labels, {}, std::vector<FieldValue>(fields), {}, {}, {}};
+  ChunkState state{chunk, stacks, labels, {}, fields, std::vector<FieldValue>(fields * kBlock),
+                   {},    {},     {},     {}};
   if (has_pauses) read_gc_names(state);
   size_t row = first;
-  constexpr size_t kBetweenChecks = size_t{1} << 14;
   size_t mapped = 0;
-  for (const EventAt &event : chunk.events()) {
-    const Bound &bound = bounds[event.type];
-    if (bound.rule == nullptr) continue;
-    if (state.arena.bytes() > kMostText) state.arena = {};
-    if (map(state, bound, event, row)) {
+  const std::span<const EventAt> events = chunk.events();
+  for (size_t at = 0; at < events.size();) {
+    const size_t count = read_block(state, bounds, events, at);
+    for (size_t i = 0; i < count; ++i) {
+      if (state.arena.bytes() > kMostText) state.arena = {};
+      if (!map(state, state.block[i], row)) continue;
       end_ns_ = std::max(end_ns_, times[row] = state.time);
       ++row;
     }
-    if (++mapped % kBetweenChecks == 0) options_.context.check_result(held_bytes(chunk));
+    mapped += count;
+    if (mapped < kBetweenChecks) continue;
+    mapped = 0;
+    options_.context.check_result(held_bytes(chunk));
   }
   profile_.truncate_rows(row);
   options_.context.check_result(held_bytes(chunk));
@@ -338,12 +348,33 @@ uint64_t EventMapper::held_bytes(const Chunk &chunk) const {
   return profile_.bytes() + chunk.memory_bytes() + allocated_.size() * kPerAllocation;
 }
 
-bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row) {
+/// Reads the fields of the next events that are mapped, so that their stacks are on their way into
+/// the cache when they are asked for. Returns how many; `at` moves past them.
+size_t EventMapper::read_block(ChunkState &state, std::span<const Bound> bounds,
+                               std::span<const EventAt> events, size_t &at) const {
+  size_t count = 0;
+  FieldValue *values = state.values.data();
+  for (; at < events.size() && count < state.block.size(); ++at) {
+    const EventAt &event = events[at];
+    const Bound &bound = bounds[event.type];
+    if (bound.rule == nullptr) continue;
+    const EventBody body = state.chunk.body(event);
+    state.chunk.read_fields(event.type, body.at, body.end, {values, bound.fields});
+    if (bound.stack != kAbsent) state.stacks.prefetch(values[bound.stack].number);
+    state.block[count++] = {&bound, values};
+    values += state.most_fields;
+  }
+  for (size_t i = 0; i < count; ++i)
+    if (const uint32_t stack = state.block[i].bound->stack; stack != kAbsent)
+      state.stacks.prefetch_trace(state.block[i].values[stack].number);
+  return count;
+}
+
+inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row) {
   const Chunk &chunk = state.chunk;
-  const Type &type = chunk.schema()[event.type];
-  const EventBody body = chunk.body(event);
-  const std::span<FieldValue> values{state.values.data(), bound.fields};
-  chunk.read_fields(event.type, body.at, body.end, values);
+  const Bound &bound = *event.bound;
+  const FieldValue *const values = event.values;
+  const Type &type = *bound.type;
   const auto raw = [&](uint32_t field) -> uint64_t {
     return field == kAbsent ? 0 : values[field].number;
   };
@@ -367,7 +398,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
   StackId stack = bound.stack == kAbsent ? 0 : state.stacks.stack(raw(bound.stack));
   switch (rule.kind) {
   case EventKind::kExecutionSample:
-    if (pyroscope_ ? !map_as_pyroscope(state, bound, row) : !map_execution(state, bound, row))
+    if (pyroscope_ ? !map_as_pyroscope(state, event, row) : !map_execution(state, event, row))
       return false;
     break;
   case EventKind::kNativeSample:
@@ -390,7 +421,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
   }
   case EventKind::kWallClock: {
     if (pyroscope_) {
-      if (!map_as_pyroscope(state, bound, row)) return false;
+      if (!map_as_pyroscope(state, event, row)) return false;
       break;
     }
     const int64_t span = number(bound.span);
@@ -472,7 +503,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     parts.class_key = rule.class_label;
   }
   if (bound.has_more) {
-    read_more_labels(state, bound, type);
+    read_more_labels(state, event);
     parts.more = state.more;
   }
   if (options_.jfr.class_frames && parts.has_class) {
@@ -490,8 +521,10 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
 
 /// Where in a request a sample was: Pyroscope's context ids (by its sidecar) and spans, Datadog's
 /// spans and attributes, and the text that the rule names.
-void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const Type &type) {
+void EventMapper::read_more_labels(ChunkState &state, const Pending &event) {
   const Chunk &chunk = state.chunk;
+  const Bound &bound = *event.bound;
+  const Type &type = *bound.type;
   state.more.clear();
   const auto add_text = [&](std::string_view key, std::string_view text) {
     if (text.empty()) return;
@@ -508,14 +541,14 @@ void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const 
     state.more.push_back(label);
   };
   const auto number = [&](uint32_t field) {
-    return field == kAbsent ? 0 : state.values[field].number;
+    return field == kAbsent ? 0 : event.values[field].number;
   };
   const auto text = [&](uint32_t field) -> std::string_view {
-    if (state.values[field].at == nullptr) return {};
+    if (event.values[field].at == nullptr) return {};
     const Field &of = type.fields[field];
     return of.form == Form::kKey || of.form == Form::kOther
-               ? chunk.text_of(of, state.values[field], state.arena)
-               : context_labels_.text(state.values[field].number);
+               ? chunk.text_of(of, event.values[field], state.arena)
+               : context_labels_.text(event.values[field].number);
   };
   if (bound.text != kAbsent) add_text(bound.rule->text_label, text(bound.text));
   if (const uint64_t context = number(bound.context); context != 0)
@@ -535,18 +568,19 @@ void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const 
 }
 
 /// What Pyroscope makes of ExecutionSample and WallClockSample: a period of its own per sample.
-bool EventMapper::map_as_pyroscope(ChunkState &state, const Bound &bound, size_t row) {
+bool EventMapper::map_as_pyroscope(ChunkState &state, const Pending &event, size_t row) {
+  const Bound &bound = *event.bound;
   constexpr uint64_t kItsRate = 100;
   const uint64_t rate = options_.jfr.sample_rate > 0 ? options_.jfr.sample_rate : kItsRate;
   const auto period = static_cast<int64_t>(UINT64_C(1'000'000'000) / rate);
   const std::string_view thread_state =
       bound.state_type == kNoType
           ? std::string_view{}
-          : state.labels.state_name(bound.state_type, state.values[bound.state].number);
+          : state.labels.state_name(bound.state_type, event.values[bound.state].number);
   const bool by_wall = settings_.driver == Driver::kWallClock;
   if (bound.rule->kind == EventKind::kWallClock) {
     const int64_t samples =
-        bound.samples == kAbsent ? 1 : static_cast<int64_t>(state.values[bound.samples].number);
+        bound.samples == kAbsent ? 1 : static_cast<int64_t>(event.values[bound.samples].number);
     put(Column::kWall, row, multiply(samples, period));
     if (by_wall && thread_state == "STATE_RUNNABLE")
       put(Column::kCpu, row, multiply(samples, period));
@@ -561,7 +595,8 @@ bool EventMapper::map_as_pyroscope(ChunkState &state, const Bound &bound, size_t
 /// The JDK's samples are of running threads. async-profiler's before 3.0 are too, or, driven by
 /// wall clock, of threads in any state; since 3.0 a CPU sample has STATE_DEFAULT and a wall clock
 /// sample one of the others, so that a recording may hold both.
-bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t row) {
+bool EventMapper::map_execution(ChunkState &state, const Pending &event, size_t row) {
+  const Bound &bound = *event.bound;
   if (settings_.producer != Producer::kAsyncProfiler) {
     int64_t period = bound.interval;
     if (period <= 0) {
@@ -580,7 +615,7 @@ bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t ro
   const ThreadState thread_state =
       bound.state_type == kNoType
           ? ThreadState::kDefault
-          : state.state_of(bound.state_type, state.values[bound.state].number);
+          : state.state_of(bound.state_type, event.values[bound.state].number);
   if (settings_.driver == Driver::kCounter) {
     put(Column::kCounted, row, std::max<int64_t>(1, settings_.interval));
   } else if (settings_.driver == Driver::kWallClock) {

@@ -36,6 +36,7 @@ private:
   /// A rule bound to the fields that an event type of this chunk has.
   struct Bound {
     const EventRule *rule = nullptr;
+    const Type *type = nullptr;
     uint32_t fields = 0; ///< how many have to be read
     uint32_t start = kAbsent, duration = kAbsent, thread = kAbsent, stack = kAbsent,
              state = kAbsent;
@@ -49,15 +50,22 @@ private:
     std::vector<uint32_t> attributes; ///< java-profiler's, of the user's choice
     bool has_more = false;
   };
+  /// An event whose fields are read.
+  struct Pending {
+    const Bound *bound;
+    const FieldValue *values; ///< the first `bound->fields`
+  };
   struct ChunkState;
 
   Bound bind(const Chunk &chunk, TypeIndex type, const EventRule &rule) const;
   void make_columns(const Chunk &chunk, std::vector<Bound> &bounds);
   size_t column(Column column);
-  bool map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row);
-  bool map_execution(ChunkState &state, const Bound &bound, size_t row);
-  bool map_as_pyroscope(ChunkState &state, const Bound &bound, size_t row);
-  void read_more_labels(ChunkState &state, const Bound &bound, const Type &type);
+  size_t read_block(ChunkState &state, std::span<const Bound> bounds,
+                    std::span<const EventAt> events, size_t &at) const;
+  bool map(ChunkState &state, const Pending &event, size_t row);
+  bool map_execution(ChunkState &state, const Pending &event, size_t row);
+  bool map_as_pyroscope(ChunkState &state, const Pending &event, size_t row);
+  void read_more_labels(ChunkState &state, const Pending &event);
   void put(Column column, size_t row, int64_t value);
   void read_gc_names(ChunkState &state);
   uint64_t held_bytes(const Chunk &chunk) const;

@@ -30,7 +30,8 @@ void SampleLabels::grow() {
 }
 
 SampleLabels::SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks)
-    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, seed_{random_hash_seed()} {
+    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, seed_{random_hash_seed()},
+      multipliers_{random_hash_seed() | 1, random_hash_seed() | 1} {
   grow();
   const Schema &schema = chunk.schema();
   thread_type_ = schema.find_name("java.lang.Thread");
@@ -47,8 +48,9 @@ std::string_view SampleLabels::state_name(TypeIndex type, uint64_t key) {
   return type == kNoType ? std::string_view{} : chunk_.text_of(type, key, arena_);
 }
 
-LabelSetId SampleLabels::find(const Parts &parts) {
+LabelSetId SampleLabels::find_uncached(const Parts &parts) {
   if (!parts.more.empty()) return make(parts);
+  if (state_type_ == kNoType && parts.has_state) state_type_ = parts.state_type;
   const Key key{
       parts.thread, parts.state, parts.of_class,
       static_cast<uint32_t>(parts.has_thread | parts.has_state << 1 | parts.has_class << 2),

@@ -5,6 +5,7 @@
 #include "sources/decode/jfr/chunk.hpp"
 #include "sources/decode/jfr/text_ids.hpp"
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -16,7 +17,8 @@ namespace profcore::jfr {
 class StackReader;
 
 /// Label sets of one chunk's samples: thread and tid, state, what was allocated or waited for. Sets
-/// are looked up by the numbers of their parts; text is touched when a combination is new.
+/// are looked up by the numbers of their parts, first in a small cache (threads allocate the same
+/// few classes again and again); text is touched when a combination is new.
 class SampleLabels {
 public:
   SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks);
@@ -29,7 +31,19 @@ public:
     TypeIndex state_type = kNoType;
     std::span<const Label> more; ///< interned; what has any is not kept in the look-up
   };
-  LabelSetId find(const Parts &parts);
+  LabelSetId find(const Parts &parts) {
+    // Keys as large as nobody writes them, and states of a second type, have no place in the cache.
+    if (!parts.more.empty() || parts.of_class >> 40 != 0 || parts.state >> 20 != 0 ||
+        (parts.has_state && parts.state_type != state_type_)) [[unlikely]]
+      return find_uncached(parts);
+    const uint64_t rest = parts.of_class << 23 | parts.state << 3 |
+                          (parts.has_thread | parts.has_state << 1 | parts.has_class << 2);
+    Cached &cached =
+        cache_[(parts.thread * multipliers_[0] + rest * multipliers_[1]) >> (64 - kCacheBits)];
+    if (cached.thread != parts.thread || cached.rest != rest || cached.set == 0) [[unlikely]]
+      cached = {parts.thread, rest, find_uncached(parts) + 1, 0};
+    return cached.set - 1;
+  }
   /// The name of a thread state as the recording has it ("STATE_RUNNABLE").
   std::string_view state_name(TypeIndex type, uint64_t key);
 
@@ -45,6 +59,14 @@ private:
     uint32_t unused;
   };
 
+  static constexpr int kCacheBits = 9;
+  struct Cached {
+    uint64_t thread, rest;
+    uint32_t set; ///< + 1; 0 = empty
+    uint32_t unused;
+  };
+
+  LabelSetId find_uncached(const Parts &parts);
   size_t slot_of(const Key &key) const noexcept;
   void grow();
 
@@ -68,6 +90,9 @@ private:
   TextIds ids_;
   std::unordered_map<uint64_t, Thread, SeededHash> threads_; ///< by key
   uint64_t seed_;
+  TypeIndex state_type_ = kNoType;      ///< the one whose states may be in the cache
+  std::array<uint64_t, 2> multipliers_; ///< odd, and not to be known by who makes keys
+  std::array<Cached, size_t{1} << kCacheBits> cache_{};
   PodVector<Slot> slots_;
   size_t used_ = 0;
 };

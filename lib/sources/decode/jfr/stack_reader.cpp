@@ -65,7 +65,6 @@ void StackReader::bind() {
   const Type &trace = schema[trace_type_];
   truncated_field_ = trace.find_field("truncated");
   frames_field_ = trace.find_field("frames");
-  stacks_.resize(chunk_.pool(trace_type_).size(), 0);
   if (frames_field_ == kAbsent) return;
   const Field &frames = trace.fields[frames_field_];
   if (!frames.is_array || frames.in_pool || frames.type == kNoType) return;
@@ -78,8 +77,9 @@ void StackReader::bind() {
       frame.is_readable && frame.skips.size() == 1 && frame.skips[0].kind == Skip::kVarints &&
       frame.skips[0].amount == frame.fields.size() && frame.fields.size() <= kMostFrameFields;
   shape_.fields = all_numbers ? static_cast<uint32_t>(frame.fields.size()) : 0;
-  is_usual_ = shape_.fields > 0 && truncated_field_ == 0 && frames_field_ == 1 &&
-              trace.forms[0] == Form::kBoolean && chunk_.header().compressed();
+  is_usual_ = shape_.fields > 0 && trace.fields.size() == 2 && truncated_field_ == 0 &&
+              frames_field_ == 1 && trace.forms[0] == Form::kBoolean &&
+              chunk_.header().compressed();
   make_tables();
 }
 
@@ -88,12 +88,19 @@ void StackReader::make_tables() {
   const Pool &traces = chunk_.pool(trace_type_);
   if (traces.size() == 0) return;
   // async-profiler numbers traces by slots of a table of 65 536 that is mostly empty.
+  const uint64_t count = traces.size();
   const uint64_t range = traces.largest_key() - traces.smallest_key();
-  if (range < 16 * uint64_t{traces.size()} + 64 ||
-      range < std::min<uint64_t>(uint64_t{1} << 17, 4 * uint64_t{chunk_.events().size()})) {
-    smallest_key_ = traces.smallest_key();
-    by_key_.assign_zeros(static_cast<size_t>(range) + 1);
+  constexpr uint64_t kSmallTable = 1 << 17;
+  by_key_ = range < 2 * count ||
+            range < std::min(kSmallTable, std::max(16 * count + 64, 4 * chunk_.events().size()));
+  smallest_key_ = traces.smallest_key();
+  traces_.assign_zeros(static_cast<size_t>(by_key_ ? range + 1 : count));
+  for (size_t i = 0; i < traces.size(); ++i) {
+    Trace &trace = traces_[by_key_ ? static_cast<size_t>(traces.key(i) - smallest_key_) : i];
+    trace.position = traces.position(i);
+    trace.length = traces.end(i) - traces.position(i);
   }
+
   constexpr size_t kSmallestCache = 256;
   constexpr size_t kLargestCache = 16384;
   const size_t methods = method_type_ == kNoType ? 0 : chunk_.pool(method_type_).size();
@@ -103,25 +110,28 @@ void StackReader::make_tables() {
   constexpr uint64_t kBytesPerNode = 8;
   const uint64_t nodes = traces.value_bytes() / kBytesPerNode;
   if (nodes >= kLargestCache) profile_.stacks.reserve_more(static_cast<size_t>(nodes));
+  if (profile_.functions().size() < methods) {
+    profile_.expect_functions(methods);
+    profile_.expect_locations(methods);
+  }
 }
 
-StackId StackReader::find_stack(uint64_t key) {
-  if (key == 0 || frame_type_ == kNoType) return 0;
-  const uint32_t number = chunk_.pool(trace_type_).find(key);
-  if (number == kAbsent) return 0;
-  if (stacks_[number] == 0) stacks_[number] = read_trace(chunk_.find(trace_type_, key)) + 1;
-  if (!by_key_.empty()) by_key_[static_cast<size_t>(key - smallest_key_)] = stacks_[number];
-  return stacks_[number] - 1;
+StackId StackReader::read_stack(Trace &trace) {
+  const uint8_t *const at = chunk_.begin() + trace.position;
+  const StackId stack = read_trace(at, at + trace.length);
+  trace.position = 0;
+  trace.stack = stack;
+  return stack;
 }
 
-StackId StackReader::read_trace(const uint8_t *at) {
+StackId StackReader::read_trace(const uint8_t *at, const uint8_t *end) {
   if (is_usual_) {
     // One byte that tells whether it was cut, then the frames.
     const uint8_t *const frames_at = at + 1;
-    Cursor cursor{frames_at, chunk_.end(), true};
+    Cursor cursor{frames_at, end, true};
     const uint64_t count = cursor.count();
     check_depth(count, frames_at);
-    return read_plain_trace(cursor.at(), count, *at != 0 && !form_.pyroscope);
+    return read_plain_trace(cursor.at(), end, count, *at != 0 && !form_.pyroscope);
   }
   values_.resize(std::max(frames_field_, truncated_field_ == kAbsent ? 0 : truncated_field_) + 1);
   chunk_.read_fields(trace_type_, at, chunk_.end(), values_);
@@ -132,7 +142,11 @@ StackId StackReader::read_trace(const uint8_t *at) {
   const uint64_t count = cursor.count();
   frames_.clear();
   check_depth(count, frames_at);
-  if (shape_.fields > 0) return read_plain_trace(cursor.at(), count, truncated && !form_.pyroscope);
+  if (shape_.fields > 0) {
+    end = skip_varints(cursor.at(), end, count * shape_.fields);
+    if (end == nullptr) return 0; // cannot be: the pool was stepped over
+    return read_plain_trace(cursor.at(), end, count, truncated && !form_.pyroscope);
+  }
   if (!read_odd_frames(cursor.at(), count)) return 0; // cannot be: the pool was stepped over
   if (truncated && !form_.pyroscope) frames_.push_back(truncated_location());
   return profile_.stacks.add_leaf_first(frames_.span());
@@ -173,9 +187,8 @@ size_t StackReader::shared_frames(const uint8_t *begin, const uint8_t *end) cons
   return frames;
 }
 
-StackId StackReader::read_plain_trace(const uint8_t *at, uint64_t count, bool truncated) {
-  const uint8_t *const end = skip_varints(at, chunk_.end(), count * shape_.fields);
-  if (end == nullptr) return 0; // cannot be: the pool was stepped over
+StackId StackReader::read_plain_trace(const uint8_t *at, const uint8_t *end, uint64_t count,
+                                      bool truncated) {
   const size_t shared = last_truncated_ == truncated ? shared_frames(at, end) : 0;
   if (shared > count || !read_frames(at, count - shared)) return 0;
   StackTrie &trie = profile_.stacks;
@@ -235,7 +248,8 @@ bool StackReader::read_four_number_frames(const uint8_t *at, uint64_t count) {
       if (at == nullptr) return false;
     }
     const auto number = [&](uint32_t field) { return numbers[std::min<uint32_t>(field, 4)]; };
-    frames_[i] = location(number(order[0]), static_cast<int32_t>(number(order[1])), number(order[2]));
+    frames_[i] =
+        location(number(order[0]), static_cast<int32_t>(number(order[1])), number(order[2]));
     if (slot != nullptr) *slot = {word, frames_[i] + 1, 0};
   }
   return true;

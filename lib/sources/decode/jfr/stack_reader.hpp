@@ -8,6 +8,7 @@
 #include "sources/decode/jfr/normalize.hpp"
 #include "sources/decode/jfr/text_ids.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
@@ -25,23 +26,36 @@ struct NameForm {
 
 /// Stack traces of one chunk as stacks of a profile, each made once and only when a sample has it.
 ///
-/// A trace's bytes are read straight from the pool. A frame is four numbers (method, line, byte code
-/// index, kind) in four bytes as a rule, and hardly ever in more than eight: those bytes, not
-/// decoded, are the key of a cache of locations. Only what is not there is decoded, and looked up in
-/// a table by its numbers; names are put together when a method is met first. Traces that follow
+/// A trace's bytes are read straight from the pool. A frame is four numbers (method, line, byte
+/// code index, kind) in four bytes as a rule, and hardly ever in more than eight: those bytes, not
+/// decoded, are the key of a cache of locations. Only what is not there is decoded, and looked up
+/// in a table by its numbers; names are put together when a method is met first. Traces that follow
 /// each other mostly have the same callers, whose bytes are then the same up to the end: those
-/// frames are not even looked up. What is new in the trie is appended at once. Byte code indices are
-/// not kept: frames that differ in nothing else are one location.
+/// frames are not even looked up. What is new in the trie is appended at once. Byte code indices
+/// are not kept: frames that differ in nothing else are one location.
 class StackReader {
 public:
   StackReader(Profile &profile, const Chunk &chunk, const Context &context, NameForm form);
 
   /// The stack of a key into the StackTrace pool; 0 when there is none.
   StackId stack(uint64_t key) {
+    const size_t at = place_of(key);
+    if (at >= traces_.size() || key == 0) return 0;
+    return traces_[at].position == 0 ? traces_[at].stack : read_stack(traces_[at]);
+  }
+  /// That a stack will be asked for soon, to be said twice: what the second time looks at is on its
+  /// way into the cache since the first.
+  void prefetch(uint64_t key) const noexcept {
     const uint64_t at = key - smallest_key_;
-    if (at < by_key_.size() && by_key_[static_cast<size_t>(at)] != 0) [[likely]]
-      return by_key_[static_cast<size_t>(at)] - 1;
-    return find_stack(key);
+    if (by_key_ && at < traces_.size()) __builtin_prefetch(&traces_[static_cast<size_t>(at)]);
+  }
+  void prefetch_trace(uint64_t key) const noexcept {
+    const size_t at = place_of(key);
+    if (at >= traces_.size() || traces_[at].position == 0) return;
+    const uint8_t *const trace = chunk_.begin() + traces_[at].position;
+    const uint32_t ahead = std::min(traces_[at].length, kPrefetched);
+    for (uint32_t i = 0; i < ahead; i += kCacheLine) __builtin_prefetch(trace + i);
+    __builtin_prefetch(trace + traces_[at].length);
   }
   bool has_stack(uint64_t key) const noexcept {
     return frame_type_ != kNoType && chunk_.pool(trace_type_).find(key) != UINT32_MAX;
@@ -57,13 +71,30 @@ private:
     uint32_t method = UINT32_MAX, line = UINT32_MAX, kind = UINT32_MAX;
   };
 
+  /// A trace: where it stands or, with position 0, its stack.
+  struct Trace {
+    PoolPosition position;
+    union {
+      uint32_t length; ///< in bytes
+      StackId stack;
+    };
+  };
+  static constexpr uint32_t kCacheLine = 64;
+  static constexpr uint32_t kPrefetched = 8 * kCacheLine;
+
   void bind();
   void make_tables();
-  StackId find_stack(uint64_t key);
-  StackId read_trace(const uint8_t *at);
+  /// Of `traces_`; not in it when there is no such trace.
+  size_t place_of(uint64_t key) const noexcept {
+    if (by_key_) [[likely]]
+      return static_cast<size_t>(key - smallest_key_);
+    return traces_.empty() ? 0 : chunk_.pool(trace_type_).find(key);
+  }
+  StackId read_stack(Trace &trace);
+  StackId read_trace(const uint8_t *at, const uint8_t *end);
   bool read_frames(const uint8_t *at, uint64_t count);
   bool read_odd_frames(const uint8_t *at, uint64_t count);
-  StackId read_plain_trace(const uint8_t *at, uint64_t count, bool truncated);
+  StackId read_plain_trace(const uint8_t *at, const uint8_t *end, uint64_t count, bool truncated);
   size_t shared_frames(const uint8_t *begin, const uint8_t *end) const noexcept;
   LocationId truncated_location();
   void check_depth(uint64_t count, const uint8_t *at) const;
@@ -113,14 +144,14 @@ private:
   FrameShape shape_;
   bool is_usual_ = false; ///< traces are laid out as all known writers do
 
-  PodVector<uint32_t> stacks_;    ///< by number in the StackTrace pool: stack + 1
-  PodVector<uint32_t> by_key_;    ///< the same by key - smallest_key_, where keys are close together
+  PodVector<Trace> traces_; ///< by key - smallest_key_ or, if not by_key_, by number in the pool
+  bool by_key_ = false;
   uint64_t smallest_key_ = 0;
   PodVector<uint32_t> functions_; ///< by number in the Method pool: function + 1
   std::vector<FrameKind> kinds_;  ///< by number in the FrameType pool
-  PodVector<Slot> cache_;         ///< frames by their bytes; each has one slot, the last one met stays
+  PodVector<Slot> cache_; ///< frames by their bytes; each has one slot, the last one met stays
   int cache_shift_ = 64;
-  PodVector<Slot> slots_;         ///< frames by their numbers; open addressing
+  PodVector<Slot> slots_; ///< frames by their numbers; open addressing
   size_t used_slots_ = 0;
   std::unordered_map<uint64_t, LocationId, SeededHash> pseudo_;      ///< by name and kind
   std::unordered_map<uint64_t, std::string, SeededHash> long_names_; ///< by where the name stands
