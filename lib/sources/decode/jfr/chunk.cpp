@@ -197,11 +197,9 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   uint64_t first_unknown = 0;
   bool saw_newest = header_.pools_at == 0 || !is_whole;
   while (at < end()) {
-    Cursor cursor{at, end(), header_.compressed()};
-    const uint64_t size = cursor.count();
-    const uint64_t type = cursor.u64();
-    const auto used = static_cast<uint64_t>(cursor.at() - at);
-    if (cursor.failed() || size < used || size > static_cast<uint64_t>(end() - at)) [[unlikely]] {
+    const auto [size, type, body] = read_head(at);
+    if (body == nullptr || size < static_cast<uint64_t>(body - at) ||
+        size > static_cast<uint64_t>(end() - at)) [[unlikely]] {
       const auto position = static_cast<uint32_t>(at - begin);
       const uint32_t next = resume_after(position);
       const uint64_t lost = (next == 0 ? bytes_.size() : next) - position;
@@ -221,7 +219,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
       continue;
     }
     if (type == kCheckpointType) {
-      Cursor inside{cursor.at(), at + size, header_.compressed()};
+      Cursor inside{body, at + size, header_.compressed()};
       saw_newest |= at - begin == header_.pools_at;
       read_checkpoint(inside, at, wanted_pools);
     } else if (type != kMetadataType) {
@@ -349,12 +347,13 @@ size_t Chunk::memory_bytes() const noexcept {
   return bytes;
 }
 
-EventBody Chunk::body(const EventAt &event) const noexcept {
-  const uint8_t *const at = bytes_.data() + event.at;
+Chunk::EventHead Chunk::read_head_slowly(const uint8_t *at) const noexcept {
   Cursor cursor{at, end(), header_.compressed()};
-  const uint64_t size = cursor.count();
-  cursor.u64();
-  return {cursor.at(), at + size};
+  EventHead head{};
+  head.size = cursor.count();
+  head.type = cursor.u64();
+  head.body = cursor.failed() ? nullptr : cursor.at();
+  return head;
 }
 
 } // namespace profcore::jfr

@@ -90,41 +90,13 @@ const uint8_t *Chunk::read_field(const Field &field, const uint8_t *at, const ui
   return next;
 }
 
-/// Numbers at the front of a value: where each ends is known from one look at its bytes, so that
-/// none waits for the one before it, and there is no branch on how long they are. `at` moves past
-/// what was read; what is longer, or too near to the end of the chunk, is for somebody else.
-size_t Chunk::read_leading_numbers(const Type &type, const uint8_t *&at, const uint8_t *end,
-                                   std::span<FieldValue> values) const noexcept {
-  constexpr unsigned kAhead = 32;
-  if (this->end() - at < kAhead + 8) return 0;
-  uint32_t stops = ~(continuation_bits(at) | continuation_bits(at + 16) << 16);
-  if (end - at < kAhead) stops &= (UINT32_C(1) << (end - at)) - 1;
-  const Form *const forms = type.forms.data();
-  unsigned from = 0;
-  size_t read = 0;
-  for (; read < values.size() && stops != 0; ++read) {
-    const unsigned next = static_cast<unsigned>(std::countr_zero(stops)) + 1;
-    if (next - from > 8) break;
-    stops &= stops - 1;
-    const uint64_t word =
-        wire::load_little_endian(at + from) & ~UINT64_C(0) >> (64 - 8 * (next - from));
-    // A number of 32 bits: what the writer meant by it.
-    const unsigned unused = forms[read] == Form::kInt ? 32 : 0;
-    const auto number = static_cast<int64_t>(wire::squeeze_groups(word) << unused) >> unused;
-    values[read] = {at + from, static_cast<uint64_t>(number)};
-    from = next;
-  }
-  at += from;
-  return read;
-}
-
 size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
                           std::span<FieldValue> values) const noexcept {
   const Type &of = (*schema_)[type];
   const std::vector<Field> &fields = of.fields;
   const size_t count = std::min(values.size(), fields.size());
   size_t read =
-      read_leading_numbers(of, at, end, values.first(std::min<size_t>(count, of.leading_numbers)));
+      read_numbers(of, at, end, values.first(std::min<size_t>(count, of.leading_numbers)));
   for (; read < count; ++read) {
     const uint8_t *const next = read_field(fields[read], at, end, values[read]);
     if (next == nullptr) break;

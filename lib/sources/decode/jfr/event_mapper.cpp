@@ -26,7 +26,8 @@ constexpr int64_t kDatadogWallInterval = 50 * kMillisecond;
 
 constexpr size_t kMostText = size_t{1} << 20; ///< in an arena before it is emptied
 constexpr size_t kMostCollections = size_t{1} << 16;
-constexpr size_t kBlock = 32; ///< events whose fields are read together
+constexpr size_t kBlock = 32;         ///< events whose fields are read together
+constexpr size_t kBlockFields = 1024; ///< and how many those may have: more are read one by one
 constexpr size_t kBetweenChecks = size_t{1} << 14;
 
 int64_t multiply(int64_t a, int64_t b) noexcept {
@@ -59,8 +60,7 @@ struct EventMapper::ChunkState {
   StackReader &stacks;
   SampleLabels &labels;
   Arena arena;
-  size_t most_fields;             ///< of an event
-  std::vector<FieldValue> values; ///< of the block, `most_fields` an event
+  std::vector<FieldValue> values; ///< of the block's events
   std::array<Pending, kBlock> block{};
   std::unordered_map<uint64_t, std::string, SeededHash> gc_names; ///< by gcId
   std::vector<std::pair<uint64_t, ThreadState>> states{};         ///< of ExecutionSample
@@ -132,8 +132,12 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
     if (at != kAbsent) bound.fields = std::max(bound.fields, at + 1);
     return at;
   };
-  bound.start = field("startTime");
-  bound.duration = field("duration");
+  const auto measure = [&](std::string_view name) {
+    const uint32_t at = field(name);
+    return Measure{at, at == kAbsent ? Content::kPlain : type.fields[at].content};
+  };
+  bound.start = measure("startTime");
+  bound.duration = measure("duration");
   bound.thread = field("eventThread");
   if (bound.thread == kAbsent) bound.thread = field("sampledThread");
   bound.stack = field("stackTrace");
@@ -142,7 +146,7 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
     bound.state_type = type.fields[bound.state].type;
   bound.of_class = field(rule.class_field);
   bound.text = field(rule.text_field);
-  bound.bytes = field(rule.bytes_field);
+  bound.bytes = measure(rule.bytes_field);
   bound.context = field("contextId");
   bound.span_id = field("spanId");
   bound.span_name = field("spanName");
@@ -161,47 +165,47 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
     break;
   }
   case EventKind::kCpuTimeSample:
-    bound.period = field("samplingPeriod");
+    bound.period = measure("samplingPeriod");
     bound.failed = field("failed");
     break;
   case EventKind::kDatadogCpu:
-    bound.weight = field("weight");
+    bound.weight = measure("weight");
     bound.interval = settings_.cpu_interval > 0 ? settings_.cpu_interval : kDatadogCpuInterval;
     break;
   case EventKind::kDatadogWall:
-    bound.weight = field("weight");
+    bound.weight = measure("weight");
     bound.interval =
         settings_.dd_wall_interval > 0 ? settings_.dd_wall_interval : kDatadogWallInterval;
     break;
   case EventKind::kWallClock:
     bound.samples = field("samples");
-    bound.span = field("timeSpan");
+    bound.span = measure("timeSpan");
     bound.interval = settings_.wall_interval > 0 ? settings_.wall_interval
                      : settings_.driver == Driver::kWallClock && settings_.interval > 0
                          ? settings_.interval
                          : kAsyncWallInterval;
     break;
   case EventKind::kTlab:
-    bound.weight = field("tlabSize");
-    bound.size = field("allocationSize");
+    bound.weight = measure("tlabSize");
+    bound.size = measure("allocationSize");
     break;
   case EventKind::kOutsideTlab:
   case EventKind::kLive:
-    bound.size = field("allocationSize");
+    bound.size = measure("allocationSize");
     break;
   case EventKind::kAllocationSample:
-    bound.weight = field("weight");
+    bound.weight = measure("weight");
     break;
   case EventKind::kDatadogAllocation:
   case EventKind::kDatadogLive:
-    bound.size = field("size");
-    bound.weight = field("weight");
+    bound.size = measure("size");
+    bound.weight = measure("weight");
     break;
   case EventKind::kOldObject:
-    bound.size = field("objectSize");
+    bound.size = measure("objectSize");
     break;
   case EventKind::kMalloc:
-    bound.size = field("size");
+    bound.size = measure("size");
     bound.address = field("address");
     break;
   case EventKind::kFree:
@@ -214,6 +218,7 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   default:
     break;
   }
+  bound.only_numbers = bound.fields <= type.leading_numbers;
   return bound;
 }
 
@@ -319,16 +324,17 @@ void EventMapper::add(const Chunk &chunk) {
                                                              : Normalize::kNone;
   StackReader stacks{profile_, chunk, options_.context, NameForm{pyroscope_, normalize}};
   SampleLabels labels{profile_, chunk, stacks};
-  ChunkState state{chunk, stacks, labels, {}, fields, std::vector<FieldValue>(fields * kBlock),
-                   {},    {},     {},     {}};
+  ChunkState state{
+      chunk, stacks, labels, {}, std::vector<FieldValue>(std::max(fields + 1, kBlockFields)),
+      {},    {},     {},     {}};
   if (has_pauses) read_gc_names(state);
   size_t row = first;
   size_t mapped = 0;
   const std::span<const EventAt> events = chunk.events();
   for (size_t at = 0; at < events.size();) {
     const size_t count = read_block(state, bounds, events, at);
+    if (state.arena.bytes() > kMostText) state.arena = {};
     for (size_t i = 0; i < count; ++i) {
-      if (state.arena.bytes() > kMostText) state.arena = {};
       if (!map(state, state.block[i], row)) continue;
       end_ns_ = std::max(end_ns_, times[row] = state.time);
       ++row;
@@ -352,50 +358,55 @@ uint64_t EventMapper::held_bytes(const Chunk &chunk) const {
 /// the cache when they are asked for. Returns how many; `at` moves past them.
 size_t EventMapper::read_block(ChunkState &state, std::span<const Bound> bounds,
                                std::span<const EventAt> events, size_t &at) const {
+  const Chunk &chunk = state.chunk;
   size_t count = 0;
   FieldValue *values = state.values.data();
-  for (; at < events.size() && count < state.block.size(); ++at) {
+  const FieldValue *const values_end = values + state.values.size();
+  for (; at < events.size() && count < kBlock; ++at) {
     const EventAt &event = events[at];
     const Bound &bound = bounds[event.type];
     if (bound.rule == nullptr) continue;
-    const EventBody body = state.chunk.body(event);
-    state.chunk.read_fields(event.type, body.at, body.end, {values, bound.fields});
-    if (bound.stack != kAbsent) state.stacks.prefetch(values[bound.stack].number);
-    state.block[count++] = {&bound, values};
-    values += state.most_fields;
+    if (static_cast<size_t>(values_end - values) <= bound.fields) break;
+    *values = {};
+    const std::span<FieldValue> fields{values + 1, bound.fields};
+    const EventBody body = chunk.body(event);
+    const uint8_t *from = body.at;
+    if (!bound.only_numbers ||
+        chunk.read_numbers(*bound.type, from, body.end, fields) < bound.fields)
+      chunk.read_fields(event.type, body.at, body.end, fields);
+    state.block[count] = {&bound, values};
+    state.stacks.prefetch(state.block[count][bound.stack].number);
+    ++count;
+    values += bound.fields + 1;
   }
   for (size_t i = 0; i < count; ++i)
-    if (const uint32_t stack = state.block[i].bound->stack; stack != kAbsent)
-      state.stacks.prefetch_trace(state.block[i].values[stack].number);
+    state.stacks.prefetch_trace(state.block[i][state.block[i].bound->stack].number);
   return count;
 }
 
 inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row) {
   const Chunk &chunk = state.chunk;
   const Bound &bound = *event.bound;
-  const FieldValue *const values = event.values;
   const Type &type = *bound.type;
-  const auto raw = [&](uint32_t field) -> uint64_t {
-    return field == kAbsent ? 0 : values[field].number;
+  const auto raw = [&](uint32_t field) { return event[field].number; };
+  const auto number = [&](const Measure &measure) {
+    return chunk.canonical(measure.content, event[measure.field].number);
   };
-  const auto number = [&](uint32_t field) -> int64_t {
-    return field == kAbsent ? 0 : chunk.canonical(type.fields[field], values[field].number);
-  };
-  const auto real = [&](uint32_t field) -> double {
-    if (field == kAbsent || values[field].at == nullptr) return 0;
-    const Field &of = type.fields[field];
-    if (of.form != Form::kOther)
-      return static_cast<double>(static_cast<int64_t>(values[field].number));
+  const auto real = [&](const Measure &measure) -> double {
+    const FieldValue &value = event[measure.field];
+    if (value.at == nullptr) return 0;
+    const Field &of = type.fields[measure.field];
+    if (of.form != Form::kOther) return static_cast<double>(static_cast<int64_t>(value.number));
     const Primitive primitive =
         of.is_array || of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
     const bool is_double = primitive == Primitive::kDouble;
-    return is_double || primitive == Primitive::kFloat ? load_real(values[field].at, is_double) : 0;
+    return is_double || primitive == Primitive::kFloat ? load_real(value.at, is_double) : 0;
   };
   const EventRule &rule = *bound.rule;
 
   if (pyroscope_ && (bound.stack == kAbsent || !state.stacks.has_stack(raw(bound.stack))))
     return false; // a sample without a stack is dropped there
-  StackId stack = bound.stack == kAbsent ? 0 : state.stacks.stack(raw(bound.stack));
+  StackId stack = state.stacks.stack(raw(bound.stack));
   switch (rule.kind) {
   case EventKind::kExecutionSample:
     if (pyroscope_ ? !map_as_pyroscope(state, event, row) : !map_execution(state, event, row))
@@ -415,7 +426,7 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     break;
   case EventKind::kDatadogCpu:
   case EventKind::kDatadogWall: {
-    const int64_t weight = bound.weight == kAbsent ? 1 : rounded(real(bound.weight));
+    const int64_t weight = bound.weight.field == kAbsent ? 1 : rounded(real(bound.weight));
     put(rule.count, row, multiply(weight, bound.interval));
     break;
   }
@@ -447,7 +458,7 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     break;
   case EventKind::kDatadogAllocation:
   case EventKind::kDatadogLive: {
-    const double weight = bound.weight == kAbsent ? 1 : real(bound.weight);
+    const double weight = bound.weight.field == kAbsent ? 1 : real(bound.weight);
     put(rule.count, row, rounded(weight));
     put(rule.bytes, row, rounded(weight * static_cast<double>(number(bound.size))));
     break;
@@ -470,10 +481,10 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     if (gc != state.gc_names.end())
       stack =
           profile_.stacks.child(stack, state.stacks.pseudo_location(gc->second, FrameKind::kLabel));
-    if (bound.name != kAbsent && values[bound.name].at != nullptr)
+    if (bound.name != kAbsent && event[bound.name].at != nullptr)
       stack = profile_.stacks.child(
           stack, state.stacks.pseudo_location(
-                     chunk.text_of(type.fields[bound.name], values[bound.name], state.arena),
+                     chunk.text_of(type.fields[bound.name], event[bound.name], state.arena),
                      FrameKind::kLabel));
     break;
   }
@@ -481,25 +492,25 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     if (rule.count != Column::kNone) put(rule.count, row, 1);
     // Pyroscope takes the ticks of a duration for nanoseconds.
     put(rule.time, row,
-        pyroscope_ ? static_cast<int64_t>(raw(bound.duration)) : number(bound.duration));
+        pyroscope_ ? static_cast<int64_t>(raw(bound.duration.field)) : number(bound.duration));
     if (rule.bytes != Column::kNone)
       put(rule.bytes, row, std::max<int64_t>(0, number(bound.bytes)));
     break;
   }
 
   SampleLabels::Parts parts;
-  if (bound.thread != kAbsent && values[bound.thread].at != nullptr) {
+  if (event[bound.thread].at != nullptr) {
     parts.has_thread = true;
-    parts.thread = values[bound.thread].number;
+    parts.thread = event[bound.thread].number;
   }
   if (bound.state_type != kNoType) {
     parts.has_state = true;
-    parts.state = values[bound.state].number;
+    parts.state = event[bound.state].number;
     parts.state_type = bound.state_type;
   }
   if (bound.of_class != kAbsent && type.fields[bound.of_class].form == Form::kKey) {
     parts.has_class = true;
-    parts.of_class = values[bound.of_class].number;
+    parts.of_class = event[bound.of_class].number;
     parts.class_key = rule.class_label;
   }
   if (bound.has_more) {
@@ -540,15 +551,13 @@ void EventMapper::read_more_labels(ChunkState &state, const Pending &event) {
     label.number = static_cast<int64_t>(value);
     state.more.push_back(label);
   };
-  const auto number = [&](uint32_t field) {
-    return field == kAbsent ? 0 : event.values[field].number;
-  };
+  const auto number = [&](uint32_t field) { return field == kAbsent ? 0 : event[field].number; };
   const auto text = [&](uint32_t field) -> std::string_view {
-    if (event.values[field].at == nullptr) return {};
+    if (event[field].at == nullptr) return {};
     const Field &of = type.fields[field];
     return of.form == Form::kKey || of.form == Form::kOther
-               ? chunk.text_of(of, event.values[field], state.arena)
-               : context_labels_.text(event.values[field].number);
+               ? chunk.text_of(of, event[field], state.arena)
+               : context_labels_.text(event[field].number);
   };
   if (bound.text != kAbsent) add_text(bound.rule->text_label, text(bound.text));
   if (const uint64_t context = number(bound.context); context != 0)
@@ -576,11 +585,11 @@ bool EventMapper::map_as_pyroscope(ChunkState &state, const Pending &event, size
   const std::string_view thread_state =
       bound.state_type == kNoType
           ? std::string_view{}
-          : state.labels.state_name(bound.state_type, event.values[bound.state].number);
+          : state.labels.state_name(bound.state_type, event[bound.state].number);
   const bool by_wall = settings_.driver == Driver::kWallClock;
   if (bound.rule->kind == EventKind::kWallClock) {
     const int64_t samples =
-        bound.samples == kAbsent ? 1 : static_cast<int64_t>(event.values[bound.samples].number);
+        bound.samples == kAbsent ? 1 : static_cast<int64_t>(event[bound.samples].number);
     put(Column::kWall, row, multiply(samples, period));
     if (by_wall && thread_state == "STATE_RUNNABLE")
       put(Column::kCpu, row, multiply(samples, period));
@@ -613,9 +622,8 @@ bool EventMapper::map_execution(ChunkState &state, const Pending &event, size_t 
   }
   const auto interval = [](int64_t said, int64_t otherwise) { return said > 0 ? said : otherwise; };
   const ThreadState thread_state =
-      bound.state_type == kNoType
-          ? ThreadState::kDefault
-          : state.state_of(bound.state_type, event.values[bound.state].number);
+      bound.state_type == kNoType ? ThreadState::kDefault
+                                  : state.state_of(bound.state_type, event[bound.state].number);
   if (settings_.driver == Driver::kCounter) {
     put(Column::kCounted, row, std::max<int64_t>(1, settings_.interval));
   } else if (settings_.driver == Driver::kWallClock) {

@@ -33,16 +33,22 @@ public:
 private:
   static constexpr uint32_t kAbsent = UINT32_MAX;
 
+  /// A field with a unit.
+  struct Measure {
+    uint32_t field = kAbsent;
+    Content content = Content::kPlain;
+  };
+
   /// A rule bound to the fields that an event type of this chunk has.
   struct Bound {
     const EventRule *rule = nullptr;
     const Type *type = nullptr;
-    uint32_t fields = 0; ///< how many have to be read
-    uint32_t start = kAbsent, duration = kAbsent, thread = kAbsent, stack = kAbsent,
-             state = kAbsent;
-    uint32_t of_class = kAbsent, text = kAbsent, bytes = kAbsent;
-    uint32_t size = kAbsent, weight = kAbsent, address = kAbsent, samples = kAbsent, span = kAbsent,
-             period = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
+    uint32_t fields = 0;       ///< how many have to be read
+    bool only_numbers = false; ///< those are what `Chunk::read_numbers` reads
+    Measure start, duration, bytes, size, weight, span, period;
+    uint32_t thread = kAbsent, stack = kAbsent, state = kAbsent;
+    uint32_t of_class = kAbsent, text = kAbsent;
+    uint32_t address = kAbsent, samples = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
     int64_t interval = 0;
     TypeIndex state_type = kNoType;
     // What joins samples to requests and spans.
@@ -52,8 +58,13 @@ private:
   };
   /// An event whose fields are read.
   struct Pending {
+    const FieldValue &operator[](uint32_t field) const noexcept {
+      static_assert(kAbsent + 1 == 0);
+      return values[field + 1];
+    }
+
     const Bound *bound;
-    const FieldValue *values; ///< the first `bound->fields`
+    const FieldValue *values; ///< one that is not there, for kAbsent, and `bound->fields`
   };
   struct ChunkState;
 
