@@ -128,8 +128,8 @@ public:
     const uint8_t *from = at;
     size_t read = 0;
     for (; read < values.size() && stops != 0; ++read) {
-      const uint8_t *const next = at + static_cast<unsigned>(std::countr_zero(stops)) + 1;
-      const auto bytes = static_cast<unsigned>(next - from);
+      const uint8_t *const next = at + static_cast<size_t>(std::countr_zero(stops)) + 1;
+      const auto bytes = static_cast<size_t>(next - from);
       if (bytes > 8) break;
       stops &= stops - 1;
       uint64_t number = load_varint(from, bytes);

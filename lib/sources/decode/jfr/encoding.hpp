@@ -55,11 +55,11 @@ inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_
 }
 
 /// The number in `bytes` bytes, at most eight; as many may be read as eight.
-inline uint64_t load_varint(const uint8_t *at, unsigned bytes) noexcept {
+inline uint64_t load_varint(const uint8_t *at, size_t bytes) noexcept {
   const uint64_t word = wire::load_little_endian(at);
   if (bytes > 4) return wire::squeeze_groups(word & ~UINT64_C(0) >> (64 - 8 * bytes));
   // Most are keys and sizes: half the work.
-  constexpr uint32_t kGroups[] = {0, 0x7f, 0x7f7f, 0x7f7f7f, 0x7f7f7f7f};
+  static constexpr uint32_t kGroups[] = {0, 0x7f, 0x7f7f, 0x7f7f7f, 0x7f7f7f7f};
   uint32_t groups = static_cast<uint32_t>(word) & kGroups[bytes];
   groups = (groups & 0x007f007fU) | ((groups & 0x7f007f00U) >> 1);
   return (groups & 0x3fffU) | ((groups & 0x3fff0000U) >> 2);

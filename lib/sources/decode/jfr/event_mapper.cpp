@@ -218,6 +218,17 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   default:
     break;
   }
+  bound.parts = SampleLabels::kThread;
+  if (bound.state_type != kNoType) {
+    bound.state_key = bound.state;
+    bound.parts |= SampleLabels::kState;
+  }
+  if (bound.of_class != kAbsent && type.fields[bound.of_class].form == Form::kKey) {
+    bound.class_key = bound.of_class;
+    bound.class_frame = options_.jfr.class_frames;
+    if (!bound.class_frame) bound.parts |= SampleLabels::kClass;
+  }
+  if (pyroscope_) bound.parts = 0;
   bound.only_numbers = bound.fields <= type.leading_numbers;
   return bound;
 }
@@ -498,34 +509,23 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     break;
   }
 
-  SampleLabels::Parts parts;
-  if (event[bound.thread].at != nullptr) {
-    parts.has_thread = true;
-    parts.thread = event[bound.thread].number;
-  }
-  if (bound.state_type != kNoType) {
-    parts.has_state = true;
-    parts.state = event[bound.state].number;
-    parts.state_type = bound.state_type;
-  }
-  if (bound.of_class != kAbsent && type.fields[bound.of_class].form == Form::kKey) {
-    parts.has_class = true;
-    parts.of_class = event[bound.of_class].number;
-    parts.class_key = rule.class_label;
-  }
-  if (bound.has_more) {
-    read_more_labels(state, event);
-    parts.more = state.more;
-  }
-  if (options_.jfr.class_frames && parts.has_class) {
+  const FieldValue &thread = event[bound.thread];
+  SampleLabels::Parts parts{thread.number, event[bound.state_key].number,
+                            event[bound.class_key].number, bound.parts, bound.state_type};
+  if (thread.at == nullptr) parts.has &= ~uint32_t{SampleLabels::kThread};
+  if (bound.class_frame) {
     const std::string_view name = state.stacks.class_name(parts.of_class);
     if (!name.empty())
       stack = profile_.stacks.child(stack, state.stacks.pseudo_location(name, FrameKind::kLabel));
-    parts.has_class = false;
   }
-  if (pyroscope_) parts.has_thread = parts.has_state = parts.has_class = false;
   profile_.sample_stacks()[row] = stack;
-  profile_.sample_label_sets()[row] = state.labels.find(parts);
+  LabelSetId &labels = profile_.sample_label_sets()[row];
+  if (bound.has_more) [[unlikely]] {
+    read_more_labels(state, event);
+    labels = state.more.empty() ? state.labels.find(parts) : state.labels.make(parts, state.more);
+  } else {
+    labels = state.labels.find(parts);
+  }
   state.time = number(bound.start);
   return true;
 }

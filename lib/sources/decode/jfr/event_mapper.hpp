@@ -51,6 +51,10 @@ private:
     uint32_t address = kAbsent, samples = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
     int64_t interval = 0;
     TypeIndex state_type = kNoType;
+    // What of it becomes labels.
+    uint32_t parts = 0; ///< of SampleLabels::Part
+    uint32_t state_key = kAbsent, class_key = kAbsent;
+    bool class_frame = false; ///< the class is a frame instead
     // What joins samples to requests and spans.
     uint32_t context = kAbsent, span_id = kAbsent, span_name = kAbsent, root_span = kAbsent;
     std::vector<uint32_t> attributes; ///< java-profiler's, of the user's choice

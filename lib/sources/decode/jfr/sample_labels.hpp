@@ -23,51 +23,48 @@ class SampleLabels {
 public:
   SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks);
 
-  /// Keys into the chunk's pools; 0 with `has_...` false is none.
+  enum Part : uint32_t { kThread = 1, kState = 2, kClass = 4 };
+  /// Keys into the chunk's pools.
   struct Parts {
-    bool has_thread = false, has_state = false, has_class = false;
-    uint64_t thread = 0, state = 0, of_class = 0;
-    std::string_view class_key = "class";
-    TypeIndex state_type = kNoType;
-    std::span<const Label> more; ///< interned; what has any is not kept in the look-up
+    uint64_t thread, state, of_class;
+    uint32_t has; ///< which of them there are, of `Part`
+    TypeIndex state_type;
+    bool operator==(const Parts &) const = default;
   };
   LabelSetId find(const Parts &parts) {
     // Keys as large as nobody writes them, and states of a second type, have no place in the cache.
-    if (!parts.more.empty() || parts.of_class >> 40 != 0 || parts.state >> 20 != 0 ||
-        (parts.has_state && parts.state_type != state_type_)) [[unlikely]]
+    if (parts.of_class >> 40 != 0 || parts.state >> 20 != 0 || parts.state_type != state_type_)
+        [[unlikely]]
       return find_uncached(parts);
-    const uint64_t rest = parts.of_class << 23 | parts.state << 3 |
-                          (parts.has_thread | parts.has_state << 1 | parts.has_class << 2);
+    const uint64_t rest = parts.of_class << 23 | parts.state << 3 | parts.has;
     Cached &cached =
         cache_[(parts.thread * multipliers_[0] + rest * multipliers_[1]) >> (64 - kCacheBits)];
-    if (cached.thread != parts.thread || cached.rest != rest || cached.set == 0) [[unlikely]]
-      cached = {parts.thread, rest, find_uncached(parts) + 1, 0};
-    return cached.set - 1;
+    if (cached.thread != parts.thread || cached.rest != rest) [[unlikely]]
+      cached = {parts.thread, rest, find_uncached(parts), 0};
+    return cached.set;
   }
+  /// With labels that are interned already; such sets are not kept in the look-up.
+  LabelSetId make(const Parts &parts, std::span<const Label> more);
   /// The name of a thread state as the recording has it ("STATE_RUNNABLE").
   std::string_view state_name(TypeIndex type, uint64_t key);
 
 private:
-  struct Key {
-    uint64_t thread, state, of_class;
-    uint32_t has, state_type;
-    bool operator==(const Key &) const = default;
-  };
   struct Slot {
-    Key key;
+    Parts parts;
     uint32_t set; ///< + 1; 0 = empty
     uint32_t unused;
   };
 
   static constexpr int kCacheBits = 9;
   struct Cached {
-    uint64_t thread, rest;
-    uint32_t set; ///< + 1; 0 = empty
-    uint32_t unused;
+    uint64_t thread = 0;
+    uint64_t rest = UINT64_MAX; ///< never: it is empty
+    LabelSetId set = 0;
+    uint32_t unused = 0;
   };
 
   LabelSetId find_uncached(const Parts &parts);
-  size_t slot_of(const Key &key) const noexcept;
+  size_t slot_of(const Parts &parts) const noexcept;
   void grow();
 
   struct Thread {
@@ -75,7 +72,6 @@ private:
     bool has_name = false, has_id = false;
   };
 
-  LabelSetId make(const Parts &parts);
   void add_thread(uint64_t key);
   Thread read_thread(const uint8_t *at);
 
