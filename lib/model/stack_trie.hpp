@@ -76,6 +76,18 @@ public:
     return stack;
   }
 
+  /// New nodes one below the other, the first below the last node there is.
+  void append_below_last(std::span<const uint32_t> root_first) {
+    if (root_first.size() > UINT32_MAX - 1 - nodes_.size())
+      throw Error{Status::kLimit, "more than 4294967294 distinct stacks"};
+    const size_t first = nodes_.size();
+    nodes_.resize_uninitialized(first + root_first.size());
+    StackNode *const added = nodes_.data() + first;
+    const auto parent = static_cast<StackId>(first - 1);
+    for (size_t i = 0; i < root_first.size(); ++i)
+      added[i] = {parent + static_cast<StackId>(i), root_first[i]};
+  }
+
   /// A stack on its way into the trie: `left` locations, leaf first, are not found yet below `at`.
   struct Walk {
     const uint32_t *leaf_first;

@@ -180,63 +180,68 @@ size_t StackReader::shared_frames(const uint8_t *begin, const uint8_t *end) cons
     same += differ == 0 ? 8 : static_cast<size_t>(std::countl_zero(differ)) / 8;
     if (differ != 0) break;
   }
-  size_t frames = steps_.size();
-  while (frames > 0 && (steps_[frames - 1].from_end >= same ||
-                        end[-1 - static_cast<ptrdiff_t>(steps_[frames - 1].from_end)] >= 0x80))
-    --frames;
+  const auto longer = std::lower_bound(from_end_.begin(), from_end_.end(), same);
+  auto frames = static_cast<size_t>(longer - from_end_.begin());
+  while (frames > 0 && end[-1 - static_cast<ptrdiff_t>(from_end_[frames - 1])] >= 0x80) --frames;
   return frames;
 }
 
 StackId StackReader::read_plain_trace(const uint8_t *at, const uint8_t *end, uint64_t count,
                                       bool truncated) {
   const size_t shared = last_truncated_ == truncated ? shared_frames(at, end) : 0;
-  if (shared > count || !read_frames(at, count - shared)) return 0;
+  if (shared > count) return 0; // cannot be: as many bytes, and more numbers
+  from_end_.resize_uninitialized(static_cast<size_t>(count));
+  stacks_.resize_uninitialized(static_cast<size_t>(count));
+  frames_.resize_uninitialized(static_cast<size_t>(count) - shared);
+  const bool whole = shape_.fields == 4 ? read_four_number_frames(at, end, shared)
+                                        : read_number_frames(at, end, shared);
+  if (!whole) {
+    from_end_.clear();
+    return 0; // cannot be: the pool was stepped over
+  }
   StackTrie &trie = profile_.stacks;
-  StackId stack = shared > 0  ? steps_[shared - 1].stack
+  StackId stack = shared > 0  ? stacks_[shared - 1]
                   : truncated ? trie.child(0, truncated_location())
                               : 0;
-  const auto length = static_cast<uint32_t>(end - at);
-  size_t left = frames_.size();
-  steps_.resize_uninitialized(shared + left);
-  Step *step = steps_.data() + shared;
-  for (; left > 0 && size_t{stack} + 1 < trie.size(); --left) {
-    stack = trie.child(stack, frames_[left - 1]);
-    *step++ = {stack, length - starts_[left - 1]};
-  }
-  StackTrie::Walk rest{frames_.data(), left, stack};
-  trie.finish(rest); // nobody is below the last node: all the rest is new
-  for (; left > 0; --left) *step++ = {++stack, length - starts_[left - 1]};
+  size_t done = 0;
+  for (; done < frames_.size() && size_t{stack} + 1 < trie.size(); ++done)
+    stacks_[shared + done] = stack = trie.child(stack, frames_[done]);
+  // Nobody is below the last node: all the rest is new.
+  trie.append_below_last(frames_.span().subspan(done));
+  for (; done < frames_.size(); ++done) stacks_[shared + done] = ++stack;
   last_begin_ = at;
   last_end_ = end;
   last_truncated_ = truncated;
   return stack;
 }
 
-bool StackReader::read_four_number_frames(const uint8_t *at, uint64_t count) {
-  const uint8_t *const begin = at;
-  const uint8_t *const end = chunk_.end();
-  const uint32_t order[] = {shape_.method, shape_.line, shape_.kind};
-  frames_.resize_uninitialized(static_cast<size_t>(count));
-  starts_.resize_uninitialized(static_cast<size_t>(count));
-  for (size_t i = 0; i < frames_.size(); ++i) {
-    starts_[i] = static_cast<uint32_t>(at - begin);
+/// The frames before the shared ones into `frames_` and `from_end_`, root first.
+bool StackReader::read_four_number_frames(const uint8_t *at, const uint8_t *end, size_t shared) {
+  const uint8_t *const chunk_end = chunk_.end();
+  const uint64_t multiplier = multiplier_;
+  const int shift = cache_shift_;
+  Slot *const cache = cache_.data();
+  LocationId *const frames = frames_.data();
+  uint32_t *const from_end = from_end_.data() + shared;
+  for (size_t i = frames_.size(); i-- > 0;) {
+    from_end[i] = static_cast<uint32_t>(end - at);
     Slot *slot = nullptr;
     uint64_t word = 0;
-    if (end - at >= 8) [[likely]] {
+    if (chunk_end - at >= 8) [[likely]] {
       word = wire::load_little_endian(at);
-      unsigned bytes = 4;
+      size_t bytes = 4;
       if ((word & 0x80808080) == 0) {
         word &= UINT32_MAX;
       } else {
         uint64_t stops = ~word & UINT64_C(0x8080808080808080);
         for (int before = 0; before < 3; ++before) stops &= stops - 1;
-        bytes = stops == 0 ? 0 : (static_cast<unsigned>(std::countr_zero(stops)) + 1) / 8;
+        bytes = stops == 0 ? 0 : (static_cast<size_t>(std::countr_zero(stops)) + 1) / 8;
         word &= stops ^ (stops - 1);
       }
       if (bytes != 0) [[likely]] {
-        slot = &cache_[static_cast<size_t>((word * multiplier_) >> cache_shift_)];
+        slot = cache + ((word * multiplier) >> shift);
         if (slot->key == word && slot->number != 0) [[likely]] {
-          frames_[i] = slot->number - 1;
+          frames[i] = slot->number - 1;
           at += bytes;
           continue;
         }
@@ -244,41 +249,33 @@ bool StackReader::read_four_number_frames(const uint8_t *at, uint64_t count) {
     }
     uint64_t numbers[5] = {}; // the last is 0: of fields that are not there
     for (uint32_t f = 0; f < 4; ++f) {
-      at = read_varint(at, end, numbers[f]);
+      at = read_varint(at, chunk_end, numbers[f]);
       if (at == nullptr) return false;
     }
     const auto number = [&](uint32_t field) { return numbers[std::min<uint32_t>(field, 4)]; };
-    frames_[i] =
-        location(number(order[0]), static_cast<int32_t>(number(order[1])), number(order[2]));
-    if (slot != nullptr) *slot = {word, frames_[i] + 1, 0};
+    frames[i] = location(number(shape_.method), static_cast<int32_t>(number(shape_.line)),
+                         number(shape_.kind));
+    if (slot != nullptr) *slot = {word, frames[i] + 1, 0};
   }
   return true;
 }
 
-/// As many numbers per frame as the shape says.
-bool StackReader::read_number_frames(const uint8_t *at, uint64_t count) {
+/// The same, with as many numbers per frame as the shape says.
+bool StackReader::read_number_frames(const uint8_t *at, const uint8_t *end, size_t shared) {
   uint64_t numbers[kMostFrameFields + 1] = {}; // the last is 0: of fields that are not there
   const auto place = [](uint32_t field) { return field == kAbsent ? kMostFrameFields : field; };
   const uint32_t method = place(shape_.method);
   const uint32_t line = place(shape_.line);
   const uint32_t kind = place(shape_.kind);
-  const uint8_t *const begin = at;
-  const uint8_t *const end = chunk_.end();
-  frames_.resize_uninitialized(static_cast<size_t>(count));
-  starts_.resize_uninitialized(static_cast<size_t>(count));
-  for (size_t i = 0; i < frames_.size(); ++i) {
-    starts_[i] = static_cast<uint32_t>(at - begin);
+  for (size_t i = frames_.size(); i-- > 0;) {
+    from_end_[shared + i] = static_cast<uint32_t>(end - at);
     for (uint32_t f = 0; f < shape_.fields; ++f) {
-      at = read_varint(at, end, numbers[f]);
+      at = read_varint(at, chunk_.end(), numbers[f]);
       if (at == nullptr) return false;
     }
     frames_[i] = location(numbers[method], static_cast<int32_t>(numbers[line]), numbers[kind]);
   }
   return true;
-}
-
-bool StackReader::read_frames(const uint8_t *at, uint64_t count) {
-  return shape_.fields == 4 ? read_four_number_frames(at, count) : read_number_frames(at, count);
 }
 
 bool StackReader::read_odd_frames(const uint8_t *at, uint64_t count) {
@@ -350,7 +347,8 @@ FunctionId StackReader::function(uint64_t key) {
     return profile_.add_function(function);
   }
   const Type &type = chunk_.schema()[method_type_];
-  std::vector<FieldValue> values(type.fields.size());
+  std::vector<FieldValue> &values = method_values_;
+  values.resize(type.fields.size());
   chunk_.read_fields(method_type_, chunk_.find(method_type_, key), chunk_.end(), values);
   const auto symbol = [&](uint32_t field) -> std::string_view {
     if (field == kAbsent) return {};
@@ -397,7 +395,8 @@ std::string_view StackReader::class_name(uint64_t key) {
 
 std::string_view StackReader::make_class_name(const uint8_t *at) {
   const Type &type = chunk_.schema()[class_type_];
-  std::vector<FieldValue> values(class_name_field_ + 1);
+  std::vector<FieldValue> &values = class_values_;
+  values.resize(class_name_field_ + 1);
   chunk_.read_fields(class_type_, at, chunk_.end(), values);
   const std::string_view internal =
       shortened(chunk_.text_of(type.fields[class_name_field_], values[class_name_field_], arena_));

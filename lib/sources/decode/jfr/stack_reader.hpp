@@ -92,14 +92,13 @@ private:
   }
   StackId read_stack(Trace &trace);
   StackId read_trace(const uint8_t *at, const uint8_t *end);
-  bool read_frames(const uint8_t *at, uint64_t count);
   bool read_odd_frames(const uint8_t *at, uint64_t count);
   StackId read_plain_trace(const uint8_t *at, const uint8_t *end, uint64_t count, bool truncated);
   size_t shared_frames(const uint8_t *begin, const uint8_t *end) const noexcept;
   LocationId truncated_location();
   void check_depth(uint64_t count, const uint8_t *at) const;
-  bool read_four_number_frames(const uint8_t *at, uint64_t count);
-  bool read_number_frames(const uint8_t *at, uint64_t count);
+  bool read_four_number_frames(const uint8_t *at, const uint8_t *end, size_t shared);
+  bool read_number_frames(const uint8_t *at, const uint8_t *end, size_t shared);
   LocationId location(uint64_t method, int64_t line, uint64_t kind) {
     // A frame whose numbers fit in 64 bits, which all do but those of methods with hashes as keys.
     if (method >> 36 != 0 || line < 0 || line >> 20 != 0 || kind >> 8 != 0) [[unlikely]]
@@ -158,18 +157,14 @@ private:
   PodVector<std::string_view> class_names_; ///< by number in the Class pool; made when asked for
   TextIds ids_;
   uint64_t spent_ = 0;           ///< since the result was last held against its limit
-  PodVector<LocationId> frames_; ///< scratch, leaf first
+  PodVector<LocationId> frames_; ///< scratch: root first, but for odd ones
   // The trace before: its bytes, and for each of its frames, root first, the stack that ends there
   // and how many bytes before the end the frame begins.
-  struct Step {
-    StackId stack;
-    uint32_t from_end;
-  };
   const uint8_t *last_begin_ = nullptr, *last_end_ = nullptr;
   bool last_truncated_ = false;
-  PodVector<Step> steps_;
-  PodVector<uint32_t> starts_; ///< scratch: of `frames_`, from the first
-  std::vector<FieldValue> values_;
+  PodVector<StackId> stacks_;
+  PodVector<uint32_t> from_end_;
+  std::vector<FieldValue> values_, method_values_, class_values_; ///< scratch
   std::string text_, class_text_, normalized_;
   LocationId truncated_ = 0;
 };
