@@ -215,9 +215,19 @@ StackId StackReader::read_plain_trace(const uint8_t *at, const uint8_t *end, uin
   return stack;
 }
 
+/// A frame that is not in the cache.
+[[gnu::noinline]] LocationId StackReader::decode_frame(const uint8_t *&at) {
+  uint64_t numbers[5] = {}; // the last is 0: of fields that are not there
+  for (uint32_t f = 0; f < 4 && at != nullptr; ++f) at = read_varint(at, chunk_.end(), numbers[f]);
+  if (at == nullptr) return 0;
+  const auto number = [&](uint32_t field) { return numbers[std::min<uint32_t>(field, 4)]; };
+  return location(number(shape_.method), static_cast<int32_t>(number(shape_.line)),
+                  number(shape_.kind));
+}
+
 /// The frames before the shared ones into `frames_` and `from_end_`, root first.
 bool StackReader::read_four_number_frames(const uint8_t *at, const uint8_t *end, size_t shared) {
-  const uint8_t *const chunk_end = chunk_.end();
+  const uint8_t *const last_word = chunk_.end() - 8; // a chunk has a header
   const uint64_t multiplier = multiplier_;
   const int shift = cache_shift_;
   Slot *const cache = cache_.data();
@@ -225,37 +235,31 @@ bool StackReader::read_four_number_frames(const uint8_t *at, const uint8_t *end,
   uint32_t *const from_end = from_end_.data() + shared;
   for (size_t i = frames_.size(); i-- > 0;) {
     from_end[i] = static_cast<uint32_t>(end - at);
-    Slot *slot = nullptr;
-    uint64_t word = 0;
-    if (chunk_end - at >= 8) [[likely]] {
-      word = wire::load_little_endian(at);
-      size_t bytes = 4;
-      if ((word & 0x80808080) == 0) {
-        word &= UINT32_MAX;
-      } else {
-        uint64_t stops = ~word & UINT64_C(0x8080808080808080);
-        for (int before = 0; before < 3; ++before) stops &= stops - 1;
-        bytes = stops == 0 ? 0 : (static_cast<size_t>(std::countr_zero(stops)) + 1) / 8;
-        word &= stops ^ (stops - 1);
-      }
-      if (bytes != 0) [[likely]] {
-        slot = cache + ((word * multiplier) >> shift);
-        if (slot->key == word && slot->number != 0) [[likely]] {
-          frames[i] = slot->number - 1;
-          at += bytes;
-          continue;
-        }
-      }
-    }
-    uint64_t numbers[5] = {}; // the last is 0: of fields that are not there
-    for (uint32_t f = 0; f < 4; ++f) {
-      at = read_varint(at, chunk_end, numbers[f]);
+    if (at > last_word) [[unlikely]] {
+      frames[i] = decode_frame(at);
       if (at == nullptr) return false;
+      continue;
     }
-    const auto number = [&](uint32_t field) { return numbers[std::min<uint32_t>(field, 4)]; };
-    frames[i] = location(number(shape_.method), static_cast<int32_t>(number(shape_.line)),
-                         number(shape_.kind));
-    if (slot != nullptr) *slot = {word, frames[i] + 1, 0};
+    uint64_t word = wire::load_little_endian(at);
+    const uint8_t *next = at + 4;
+    if ((word & 0x80808080) == 0) {
+      word &= UINT32_MAX;
+    } else {
+      uint64_t stops = ~word & UINT64_C(0x8080808080808080);
+      for (int before = 0; before < 3; ++before) stops &= stops - 1;
+      if (stops == 0) [[unlikely]] { // more than eight bytes
+        frames[i] = decode_frame(at);
+        if (at == nullptr) return false;
+        continue;
+      }
+      next = at + (static_cast<size_t>(std::countr_zero(stops)) + 1) / 8;
+      word &= stops ^ (stops - 1);
+    }
+    Slot &slot = cache[(word * multiplier) >> shift];
+    if (slot.key != word || slot.number == 0) [[unlikely]]
+      slot = {word, decode_frame(at) + 1, 0};
+    frames[i] = slot.number - 1;
+    at = next;
   }
   return true;
 }

@@ -97,6 +97,7 @@ private:
   size_t shared_frames(const uint8_t *begin, const uint8_t *end) const noexcept;
   LocationId truncated_location();
   void check_depth(uint64_t count, const uint8_t *at) const;
+  LocationId decode_frame(const uint8_t *&at);
   bool read_four_number_frames(const uint8_t *at, const uint8_t *end, size_t shared);
   bool read_number_frames(const uint8_t *at, const uint8_t *end, size_t shared);
   LocationId location(uint64_t method, int64_t line, uint64_t kind) {
