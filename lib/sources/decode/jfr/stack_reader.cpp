@@ -110,7 +110,9 @@ void StackReader::make_tables() {
   constexpr uint64_t kBytesPerNode = 8;
   const uint64_t nodes = traces.value_bytes() / kBytesPerNode;
   if (nodes >= kLargestCache) profile_.stacks.reserve_more(static_cast<size_t>(nodes));
-  if (profile_.functions().size() < methods) {
+  // Most methods of a pool are in some trace, but input may have any number that is in none.
+  constexpr size_t kMostExpected = size_t{1} << 16;
+  if (methods <= kMostExpected && profile_.functions().size() < methods) {
     profile_.expect_functions(methods);
     profile_.expect_locations(methods);
   }
