@@ -26,8 +26,8 @@ constexpr int64_t kDatadogWallInterval = 50 * kMillisecond;
 
 constexpr size_t kMostText = size_t{1} << 20; ///< in an arena before it is emptied
 constexpr size_t kMostCollections = size_t{1} << 16;
-constexpr size_t kBlock = 32;         ///< events whose fields are read together
-constexpr size_t kBlockFields = 1024; ///< and how many those may have: more are read one by one
+constexpr size_t kBlock = 32;        ///< events whose fields are read together
+constexpr size_t kBlockFields = 256; ///< and how many those may have: more are read one by one
 constexpr size_t kBetweenChecks = size_t{1} << 14;
 
 int64_t multiply(int64_t a, int64_t b) noexcept {
