@@ -76,6 +76,18 @@ public:
     return stack;
   }
 
+  /// New nodes one below the other, the first below the last node there is.
+  void append_below_last(std::span<const uint32_t> root_first) {
+    if (root_first.size() > UINT32_MAX - 1 - nodes_.size())
+      throw Error{Status::kLimit, "more than 4294967294 distinct stacks"};
+    const size_t first = nodes_.size();
+    nodes_.resize_uninitialized(first + root_first.size());
+    StackNode *const added = nodes_.data() + first;
+    const auto parent = static_cast<StackId>(first - 1);
+    for (size_t i = 0; i < root_first.size(); ++i)
+      added[i] = {parent + static_cast<StackId>(i), root_first[i]};
+  }
+
   /// A stack on its way into the trie: `left` locations, leaf first, are not found yet below `at`.
   struct Walk {
     const uint32_t *leaf_first;
@@ -104,6 +116,7 @@ public:
   size_t bytes() const noexcept { return nodes_.bytes() + index_.bytes(); }
   /// The index is not reserved: how many nodes will need it depends on the shape.
   void reserve(size_t nodes) { nodes_.reserve(nodes); }
+  void reserve_more(size_t nodes) { nodes_.reserve_more(nodes); }
   /// Room in the index for second and later children; memory that is touched at once.
   void reserve_index(size_t children) { index_.reserve(children); }
   /// Frees the index. The next `child` under an old parent makes a duplicate instead of finding the

@@ -56,7 +56,8 @@ bool is_chunk(std::span<const uint8_t> bytes) noexcept {
 }
 
 Chunk::Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict)
-    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())}, findings_{strict} {}
+    : bytes_{bytes}, offset_{offset}, header_{read_header(bytes.data())},
+      ticks_are_nanos_{header_.ticks_per_second == 1'000'000'000}, findings_{strict} {}
 
 Chunk Chunk::load(std::span<const uint8_t> bytes, uint64_t offset, bool is_whole,
                   const Wanted &wanted, bool strict) {
@@ -168,7 +169,7 @@ void Chunk::read_schema(bool is_whole) {
 /// The notes of a chunk take up to so many bytes per event and per constant, while they grow.
 void Chunk::check_room(uint64_t more_constants) const {
   constexpr uint64_t kPerEvent = sizeof(EventAt) * 3 / 2;
-  constexpr uint64_t kPerConstant = (sizeof(uint64_t) + sizeof(PoolPosition)) * 3 / 2 + 16;
+  constexpr uint64_t kPerConstant = (sizeof(uint64_t) + 2 * sizeof(PoolPosition)) * 3 / 2 + 16;
   const uint64_t bytes =
       events_.size() * kPerEvent + (constant_count_ + more_constants) * kPerConstant;
   if (bytes > most_bytes_)
@@ -196,11 +197,9 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   uint64_t first_unknown = 0;
   bool saw_newest = header_.pools_at == 0 || !is_whole;
   while (at < end()) {
-    Cursor cursor{at, end(), header_.compressed()};
-    const uint64_t size = cursor.count();
-    const uint64_t type = cursor.u64();
-    const auto used = static_cast<uint64_t>(cursor.at() - at);
-    if (cursor.failed() || size < used || size > static_cast<uint64_t>(end() - at)) [[unlikely]] {
+    const auto [size, type, body] = read_head(at);
+    if (body == nullptr || size < static_cast<uint64_t>(body - at) ||
+        size > static_cast<uint64_t>(end() - at)) [[unlikely]] {
       const auto position = static_cast<uint32_t>(at - begin);
       const uint32_t next = resume_after(position);
       const uint64_t lost = (next == 0 ? bytes_.size() : next) - position;
@@ -220,7 +219,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
       continue;
     }
     if (type == kCheckpointType) {
-      Cursor inside{cursor.at(), at + size, header_.compressed()};
+      Cursor inside{body, at + size, header_.compressed()};
       saw_newest |= at - begin == header_.pools_at;
       read_checkpoint(inside, at, wanted_pools);
     } else if (type != kMetadataType) {
@@ -305,7 +304,8 @@ void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,
         return damaged(fmt::format("value {} of {} in a pool of {} is damaged", i, count,
                                    type.name.substr(0, 80)));
       if (!is_wanted) continue;
-      pool.add(key, static_cast<PoolPosition>(value - bytes_.data()));
+      pool.add(key, static_cast<PoolPosition>(value - bytes_.data()),
+               static_cast<PoolPosition>(cursor.at() - bytes_.data()));
       ++constant_count_;
     }
   }
@@ -347,12 +347,13 @@ size_t Chunk::memory_bytes() const noexcept {
   return bytes;
 }
 
-EventBody Chunk::body(const EventAt &event) const noexcept {
-  const uint8_t *const at = bytes_.data() + event.at;
+Chunk::EventHead Chunk::read_head_slowly(const uint8_t *at) const noexcept {
   Cursor cursor{at, end(), header_.compressed()};
-  const uint64_t size = cursor.count();
-  cursor.u64();
-  return {cursor.at(), at + size};
+  EventHead head{};
+  head.size = cursor.count();
+  head.type = cursor.u64();
+  head.body = cursor.failed() ? nullptr : cursor.at();
+  return head;
 }
 
 } // namespace profcore::jfr

@@ -104,11 +104,44 @@ public:
   }
   size_t memory_bytes() const noexcept;
 
-  EventBody body(const EventAt &event) const noexcept;
+  EventBody body(const EventAt &event) const noexcept {
+    const uint8_t *const at = bytes_.data() + event.at;
+    const EventHead head = read_head(at);
+    return {head.body, at + head.size};
+  }
   /// Fills `values[i]` for the first `values.size()` fields of a value of that type; fields that
   /// the bytes end before get no position. Returns how many were there.
   size_t read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
                      std::span<FieldValue> values) const noexcept;
+  /// The first fields of a value, where those are one compressed number each: fills `values`, moves
+  /// `at` past what was read and returns how many that were. Numbers of nine bytes, what is far
+  /// from the front and what is near to the chunk's end is left for `read_fields`.
+  ///
+  /// Where each number ends is known from one look at all bytes, so that none waits for the one
+  /// before it.
+  size_t read_numbers(const Type &type, const uint8_t *&at, const uint8_t *end,
+                      std::span<FieldValue> values) const noexcept {
+    constexpr unsigned kAhead = 32;
+    if (this->end() - at < kAhead + 8) return 0;
+    uint32_t stops = ~(continuation_bits(at) | continuation_bits(at + 16) << 16);
+    if (end - at < kAhead) stops &= (UINT32_C(1) << (end - at)) - 1;
+    const uint8_t *from = at;
+    size_t read = 0;
+    for (; read < values.size() && stops != 0; ++read) {
+      const uint8_t *const next = at + static_cast<size_t>(std::countr_zero(stops)) + 1;
+      const auto bytes = static_cast<size_t>(next - from);
+      if (bytes > 8) break;
+      stops &= stops - 1;
+      uint64_t number = load_varint(from, bytes);
+      // Of 32 bits: what the writer meant by it.
+      if (bytes > 4 && type.forms[read] == Form::kInt)
+        number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(number)));
+      values[read] = {from, number};
+      from = next;
+    }
+    at = from;
+    return read;
+  }
   /// One field of a value; nullptr when the bytes end before it does, else where the next begins.
   const uint8_t *read_field(const Field &field, const uint8_t *at, const uint8_t *end,
                             FieldValue &value) const noexcept;
@@ -136,13 +169,50 @@ public:
   std::string_view text_of(TypeIndex type, uint64_t key, Arena &arena) const;
 
   /// Ticks to nanoseconds since 1970 and to nanoseconds, exact to the nanosecond, saturating.
-  int64_t time_of(int64_t ticks) const noexcept;
+  int64_t time_of(int64_t ticks) const noexcept {
+    int64_t time = 0;
+    const bool is_exact = ticks_are_nanos_ &&
+                          !__builtin_sub_overflow(ticks, header_.start_ticks, &time) &&
+                          !__builtin_add_overflow(time, header_.start_ns, &time);
+    return is_exact ? time : convert_time(ticks);
+  }
   int64_t duration_of(int64_t ticks) const noexcept;
   /// A field's number in canonical units: nanoseconds (since 1970 for timestamps), bytes; others as
   /// they are.
-  int64_t canonical(const Field &field, uint64_t number) const noexcept;
+  int64_t canonical(Content content, uint64_t number) const noexcept {
+    if (content == Content::kTimestampTicks) return time_of(static_cast<int64_t>(number));
+    if (content == Content::kPlain || content == Content::kBytes)
+      return static_cast<int64_t>(number);
+    return convert(content, number);
+  }
+  int64_t canonical(const Field &field, uint64_t number) const noexcept {
+    return canonical(field.content, number);
+  }
 
 private:
+  struct EventHead {
+    uint64_t size, type;
+    const uint8_t *body; ///< nullptr: the chunk ends before it does
+  };
+
+  EventHead read_head(const uint8_t *at) const noexcept {
+    if (end() - at < 18 || !header_.compressed()) [[unlikely]]
+      return read_head_slowly(at);
+    EventHead head{*at, 0, at + 1};
+    if (head.size >= 0x80) head.body = read_varint(at, end(), head.size);
+    head.type = head.body[0];
+    if (head.type < 0x80) {
+      ++head.body;
+    } else if (head.body[1] < 0x80) {
+      head.type = (head.type & 0x7f) | static_cast<uint64_t>(head.body[1]) << 7;
+      head.body += 2;
+    } else {
+      head.body = read_varint(head.body, end(), head.type);
+    }
+    return head;
+  }
+  EventHead read_head_slowly(const uint8_t *at) const noexcept;
+
   Chunk(std::span<const uint8_t> bytes, uint64_t offset, bool strict);
 
   void read_schema(bool is_whole);
@@ -154,10 +224,13 @@ private:
   uint32_t resume_after(uint32_t position);
   void walk_chain();
   std::string_view long_text_at(const uint8_t *at) const;
+  int64_t convert_time(int64_t ticks) const noexcept;
+  int64_t convert(Content content, uint64_t number) const noexcept;
 
   std::span<const uint8_t> bytes_;
   uint64_t offset_;
   ChunkHeader header_;
+  bool ticks_are_nanos_;
   Findings findings_;
   std::optional<Schema> schema_;
   std::vector<Pool> pools_; ///< by type index

@@ -95,17 +95,8 @@ size_t Chunk::read_fields(TypeIndex type, const uint8_t *at, const uint8_t *end,
   const Type &of = (*schema_)[type];
   const std::vector<Field> &fields = of.fields;
   const size_t count = std::min(values.size(), fields.size());
-  size_t read = 0;
-  for (const size_t numbers = std::min<size_t>(count, of.leading_numbers); read < numbers; ++read) {
-    uint64_t number = 0;
-    const uint8_t *const next = read_varint(at, end, number);
-    if (next == nullptr) break;
-    if (of.forms[read] == Form::kInt)
-      number = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(number)));
-    values[read] = {at, number};
-    at = next;
-  }
-  if (read < of.leading_numbers && read < count) at = end; // it ended inside a number
+  size_t read =
+      read_numbers(of, at, end, values.first(std::min<size_t>(count, of.leading_numbers)));
   for (; read < count; ++read) {
     const uint8_t *const next = read_field(fields[read], at, end, values[read]);
     if (next == nullptr) break;
@@ -162,7 +153,7 @@ int64_t Chunk::duration_of(int64_t ticks) const noexcept {
   return saturate(static_cast<int128_t>(ticks) * kNanosPerSecond / header_.ticks_per_second);
 }
 
-int64_t Chunk::time_of(int64_t ticks) const noexcept {
+int64_t Chunk::convert_time(int64_t ticks) const noexcept {
   int64_t since = 0;
   int64_t nanos = 0;
   if (!__builtin_sub_overflow(ticks, header_.start_ticks, &since) &&
@@ -172,11 +163,9 @@ int64_t Chunk::time_of(int64_t ticks) const noexcept {
   return saturate(header_.start_ns + wide * kNanosPerSecond / header_.ticks_per_second);
 }
 
-int64_t Chunk::canonical(const Field &field, uint64_t number) const noexcept {
+int64_t Chunk::convert(Content content, uint64_t number) const noexcept {
   const auto value = static_cast<int64_t>(number);
-  switch (field.content) {
-  case Content::kTimestampTicks:
-    return time_of(value);
+  switch (content) {
   case Content::kTimestampMillis:
     return times(number, 1'000'000);
   case Content::kTimespanTicks:

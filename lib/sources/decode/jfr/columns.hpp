@@ -101,9 +101,8 @@ struct EventRule {
   Column time = Column::kNone;
   Column bytes = Column::kNone;
   std::string_view bytes_field;
-  std::string_view class_field; ///< of a class, given as label
-  std::string_view class_label;
-  std::string_view text_field; ///< of a string, given as label
+  std::string_view class_field; ///< of a class, given as label "class"
+  std::string_view text_field;  ///< of a string, given as label
   std::string_view text_label;
 };
 

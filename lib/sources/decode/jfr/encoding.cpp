@@ -1,40 +1,26 @@
 #include "sources/decode/jfr/encoding.hpp"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 namespace profcore::jfr {
 namespace {
 
-#if defined(__SSE2__)
-/// Bit i: byte i goes on.
-uint32_t continuation_bits(const uint8_t *at) noexcept {
-  __m128i bytes;
-  __builtin_memcpy(&bytes, at, sizeof bytes);
-  return static_cast<uint32_t>(_mm_movemask_epi8(bytes));
-}
-#else
-uint32_t continuation_bits(const uint8_t *at) noexcept {
-  uint32_t bits = 0;
-  for (unsigned half = 0; half < 2; ++half) {
-    const uint64_t word = wire::load_little_endian(at + 8 * half) & UINT64_C(0x8080808080808080);
-    bits |= static_cast<uint32_t>((word >> 7) * UINT64_C(0x0102040810204080) >> 56) << (8 * half);
-  }
+/// Of 64 bytes.
+uint64_t long_continuation_bits(const uint8_t *at) noexcept {
+  uint64_t bits = 0;
+  for (unsigned part = 0; part < 4; ++part)
+    bits |= static_cast<uint64_t>(continuation_bits(at + 16 * part)) << (16 * part);
   return bits;
 }
-#endif
 
-/// How many of 16 bits are set: without an instruction that not every x86-64 has.
-uint64_t count_bits(uint32_t bits) noexcept {
-  bits -= bits >> 1 & 0x5555;
-  bits = (bits & 0x3333) + (bits >> 2 & 0x3333);
-  bits = (bits + (bits >> 4)) & 0x0f0f;
-  return (bits + (bits >> 8)) & 0x1f;
+/// How many bits are set: without an instruction that not every x86-64 has.
+uint64_t count_bits(uint64_t bits) noexcept {
+  bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+  bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+  bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+  return bits * UINT64_C(0x0101010101010101) >> 56;
 }
 
 /// Whether eight bits stand in a row: only then can a number be of nine bytes.
-bool has_run_of_eight(uint32_t bits) noexcept {
+bool has_run_of_eight(uint64_t bits) noexcept {
   bits &= bits >> 1;
   bits &= bits >> 2;
   return (bits & bits >> 4) != 0;
@@ -44,6 +30,15 @@ bool has_run_of_eight(uint32_t bits) noexcept {
 
 const uint8_t *skip_varints(const uint8_t *at, const uint8_t *end, uint64_t count) noexcept {
   while (count > 0) {
+    if (end - at >= 64 && count > 16) {
+      const uint64_t goes_on = long_continuation_bits(at);
+      const uint64_t whole = count_bits(~goes_on);
+      if (whole < count && !has_run_of_eight(goes_on)) [[likely]] {
+        at += std::bit_width(~goes_on);
+        count -= whole;
+        continue;
+      }
+    }
     if (end - at >= 16 && count > 2) {
       const uint32_t goes_on = continuation_bits(at);
       if (!has_run_of_eight(goes_on)) [[likely]] {

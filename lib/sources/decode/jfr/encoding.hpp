@@ -13,6 +13,10 @@
 #include <bit>
 #include <cstdint>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace profcore::jfr {
 
 /// At most nine bytes, never past `end`; nullptr when there is no whole number.
@@ -50,7 +54,34 @@ inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_
   return at + (static_cast<unsigned>(std::countr_zero(stops)) + 1) / 8;
 }
 
-/// Steps over `count` numbers, sixteen bytes at a time; nullptr when they do not end before `end`.
+/// The number in `bytes` bytes, at most eight; as many may be read as eight.
+inline uint64_t load_varint(const uint8_t *at, size_t bytes) noexcept {
+  const uint64_t word = wire::load_little_endian(at);
+  if (bytes > 4) return wire::squeeze_groups(word & ~UINT64_C(0) >> (64 - 8 * bytes));
+  // Most are keys and sizes: half the work.
+  static constexpr uint32_t kGroups[] = {0, 0x7f, 0x7f7f, 0x7f7f7f, 0x7f7f7f7f};
+  uint32_t groups = static_cast<uint32_t>(word) & kGroups[bytes];
+  groups = (groups & 0x007f007fU) | ((groups & 0x7f007f00U) >> 1);
+  return (groups & 0x3fffU) | ((groups & 0x3fff0000U) >> 2);
+}
+
+/// Bit i: byte i of sixteen goes on, which is to say that it does not end a number.
+inline uint32_t continuation_bits(const uint8_t *at) noexcept {
+#if defined(__SSE2__)
+  __m128i bytes;
+  __builtin_memcpy(&bytes, at, sizeof bytes);
+  return static_cast<uint32_t>(_mm_movemask_epi8(bytes));
+#else
+  uint32_t bits = 0;
+  for (unsigned half = 0; half < 2; ++half) {
+    const uint64_t word = wire::load_little_endian(at + 8 * half) & UINT64_C(0x8080808080808080);
+    bits |= static_cast<uint32_t>((word >> 7) * UINT64_C(0x0102040810204080) >> 56) << (8 * half);
+  }
+  return bits;
+#endif
+}
+
+/// Steps over `count` numbers, many bytes at a time; nullptr when they do not end before `end`.
 const uint8_t *skip_varints(const uint8_t *at, const uint8_t *end, uint64_t count) noexcept;
 
 inline uint64_t load_big_endian(const uint8_t *at, unsigned bytes) noexcept {

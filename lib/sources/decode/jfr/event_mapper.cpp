@@ -10,6 +10,7 @@
 #include "sources/decode/jfr/event_mapper.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -25,6 +26,9 @@ constexpr int64_t kDatadogWallInterval = 50 * kMillisecond;
 
 constexpr size_t kMostText = size_t{1} << 20; ///< in an arena before it is emptied
 constexpr size_t kMostCollections = size_t{1} << 16;
+constexpr size_t kBlock = 32;        ///< events whose fields are read together
+constexpr size_t kBlockFields = 256; ///< and how many those may have: more are read one by one
+constexpr size_t kBetweenChecks = size_t{1} << 14;
 
 int64_t multiply(int64_t a, int64_t b) noexcept {
   int64_t product = 0;
@@ -56,7 +60,8 @@ struct EventMapper::ChunkState {
   StackReader &stacks;
   SampleLabels &labels;
   Arena arena;
-  std::vector<FieldValue> values;
+  std::vector<FieldValue> values; ///< of the block's events
+  std::array<Pending, kBlock> block{};
   std::unordered_map<uint64_t, std::string, SeededHash> gc_names; ///< by gcId
   std::vector<std::pair<uint64_t, ThreadState>> states{};         ///< of ExecutionSample
   std::vector<Label> more{};
@@ -108,7 +113,7 @@ size_t EventMapper::column(Column column) {
   return index;
 }
 
-void EventMapper::put(Column column, size_t row, int64_t value) {
+inline void EventMapper::put(Column column, size_t row, int64_t value) {
   if (column == Column::kNone) return;
   int64_t *&values = values_[static_cast<size_t>(column)];
   if (values == nullptr) [[unlikely]] // which one it is depends on the sample
@@ -121,13 +126,18 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   const Type &type = chunk.schema()[index];
   Bound bound;
   bound.rule = &rule;
+  bound.type = &type;
   const auto field = [&](std::string_view name) {
     const uint32_t at = name.empty() ? kAbsent : type.find_field(name);
     if (at != kAbsent) bound.fields = std::max(bound.fields, at + 1);
     return at;
   };
-  bound.start = field("startTime");
-  bound.duration = field("duration");
+  const auto measure = [&](std::string_view name) {
+    const uint32_t at = field(name);
+    return Measure{at, at == kAbsent ? Content::kPlain : type.fields[at].content};
+  };
+  bound.start = measure("startTime");
+  bound.duration = measure("duration");
   bound.thread = field("eventThread");
   if (bound.thread == kAbsent) bound.thread = field("sampledThread");
   bound.stack = field("stackTrace");
@@ -136,7 +146,7 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
     bound.state_type = type.fields[bound.state].type;
   bound.of_class = field(rule.class_field);
   bound.text = field(rule.text_field);
-  bound.bytes = field(rule.bytes_field);
+  bound.bytes = measure(rule.bytes_field);
   bound.context = field("contextId");
   bound.span_id = field("spanId");
   bound.span_name = field("spanName");
@@ -155,47 +165,47 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
     break;
   }
   case EventKind::kCpuTimeSample:
-    bound.period = field("samplingPeriod");
+    bound.period = measure("samplingPeriod");
     bound.failed = field("failed");
     break;
   case EventKind::kDatadogCpu:
-    bound.weight = field("weight");
+    bound.weight = measure("weight");
     bound.interval = settings_.cpu_interval > 0 ? settings_.cpu_interval : kDatadogCpuInterval;
     break;
   case EventKind::kDatadogWall:
-    bound.weight = field("weight");
+    bound.weight = measure("weight");
     bound.interval =
         settings_.dd_wall_interval > 0 ? settings_.dd_wall_interval : kDatadogWallInterval;
     break;
   case EventKind::kWallClock:
     bound.samples = field("samples");
-    bound.span = field("timeSpan");
+    bound.span = measure("timeSpan");
     bound.interval = settings_.wall_interval > 0 ? settings_.wall_interval
                      : settings_.driver == Driver::kWallClock && settings_.interval > 0
                          ? settings_.interval
                          : kAsyncWallInterval;
     break;
   case EventKind::kTlab:
-    bound.weight = field("tlabSize");
-    bound.size = field("allocationSize");
+    bound.weight = measure("tlabSize");
+    bound.size = measure("allocationSize");
     break;
   case EventKind::kOutsideTlab:
   case EventKind::kLive:
-    bound.size = field("allocationSize");
+    bound.size = measure("allocationSize");
     break;
   case EventKind::kAllocationSample:
-    bound.weight = field("weight");
+    bound.weight = measure("weight");
     break;
   case EventKind::kDatadogAllocation:
   case EventKind::kDatadogLive:
-    bound.size = field("size");
-    bound.weight = field("weight");
+    bound.size = measure("size");
+    bound.weight = measure("weight");
     break;
   case EventKind::kOldObject:
-    bound.size = field("objectSize");
+    bound.size = measure("objectSize");
     break;
   case EventKind::kMalloc:
-    bound.size = field("size");
+    bound.size = measure("size");
     bound.address = field("address");
     break;
   case EventKind::kFree:
@@ -208,6 +218,18 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   default:
     break;
   }
+  bound.parts = SampleLabels::kThread;
+  if (bound.state_type != kNoType) {
+    bound.state_key = bound.state;
+    bound.parts |= SampleLabels::kState;
+  }
+  if (bound.of_class != kAbsent && type.fields[bound.of_class].form == Form::kKey) {
+    bound.class_key = bound.of_class;
+    bound.class_frame = options_.jfr.class_frames;
+    if (!bound.class_frame) bound.parts |= SampleLabels::kClass;
+  }
+  if (pyroscope_) bound.parts = 0;
+  bound.only_numbers = bound.fields <= type.leading_numbers;
   return bound;
 }
 
@@ -309,20 +331,25 @@ void EventMapper::add(const Chunk &chunk) {
                                                              : Normalize::kNone;
   StackReader stacks{profile_, chunk, options_.context, NameForm{pyroscope_, normalize}};
   SampleLabels labels{profile_, chunk, stacks};
-  ChunkState state{chunk, stacks, labels, {}, std::vector<FieldValue>(fields), {}, {}, {}};
+  ChunkState state{
+      chunk, stacks, labels, {}, std::vector<FieldValue>(std::max(fields + 1, kBlockFields)),
+      {},    {},     {},     {}};
   if (has_pauses) read_gc_names(state);
   size_t row = first;
-  constexpr size_t kBetweenChecks = size_t{1} << 14;
   size_t mapped = 0;
-  for (const EventAt &event : chunk.events()) {
-    const Bound &bound = bounds[event.type];
-    if (bound.rule == nullptr) continue;
+  const std::span<const EventAt> events = chunk.events();
+  for (size_t at = 0; at < events.size();) {
+    const size_t count = read_block(state, bounds, events, at);
     if (state.arena.bytes() > kMostText) state.arena = {};
-    if (map(state, bound, event, row)) {
+    for (size_t i = 0; i < count; ++i) {
+      if (!map(state, state.block[i], row)) continue;
       end_ns_ = std::max(end_ns_, times[row] = state.time);
       ++row;
     }
-    if (++mapped % kBetweenChecks == 0) options_.context.check_result(held_bytes(chunk));
+    mapped += count;
+    if (mapped < kBetweenChecks) continue;
+    mapped = 0;
+    options_.context.check_result(held_bytes(chunk));
   }
   profile_.truncate_rows(row);
   options_.context.check_result(held_bytes(chunk));
@@ -334,36 +361,62 @@ uint64_t EventMapper::held_bytes(const Chunk &chunk) const {
   return profile_.bytes() + chunk.memory_bytes() + allocated_.size() * kPerAllocation;
 }
 
-bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row) {
+/// Reads the fields of the next events that are mapped, so that their stacks are on their way into
+/// the cache when they are asked for. Returns how many; `at` moves past them.
+size_t EventMapper::read_block(ChunkState &state, std::span<const Bound> bounds,
+                               std::span<const EventAt> events, size_t &at) const {
   const Chunk &chunk = state.chunk;
-  const Type &type = chunk.schema()[event.type];
-  const EventBody body = chunk.body(event);
-  const std::span<FieldValue> values{state.values.data(), bound.fields};
-  chunk.read_fields(event.type, body.at, body.end, values);
-  const auto raw = [&](uint32_t field) -> uint64_t {
-    return field == kAbsent ? 0 : values[field].number;
+  size_t count = 0;
+  FieldValue *values = state.values.data();
+  const FieldValue *const values_end = values + state.values.size();
+  for (; at < events.size() && count < kBlock; ++at) {
+    const EventAt &event = events[at];
+    const Bound &bound = bounds[event.type];
+    if (bound.rule == nullptr) continue;
+    if (static_cast<size_t>(values_end - values) <= bound.fields) break;
+    *values = {};
+    const std::span<FieldValue> fields{values + 1, bound.fields};
+    const EventBody body = chunk.body(event);
+    const uint8_t *from = body.at;
+    if (!bound.only_numbers ||
+        chunk.read_numbers(*bound.type, from, body.end, fields) < bound.fields)
+      chunk.read_fields(event.type, body.at, body.end, fields);
+    state.block[count] = {&bound, values};
+    state.stacks.prefetch(state.block[count][bound.stack].number);
+    ++count;
+    values += bound.fields + 1;
+  }
+  for (size_t i = 0; i < count; ++i)
+    state.stacks.prefetch_trace(state.block[i][state.block[i].bound->stack].number);
+  return count;
+}
+
+inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row) {
+  const Chunk &chunk = state.chunk;
+  const Bound &bound = *event.bound;
+  const Type &type = *bound.type;
+  const auto raw = [&](uint32_t field) { return event[field].number; };
+  const auto number = [&](const Measure &measure) {
+    return chunk.canonical(measure.content, event[measure.field].number);
   };
-  const auto number = [&](uint32_t field) -> int64_t {
-    return field == kAbsent ? 0 : chunk.canonical(type.fields[field], values[field].number);
-  };
-  const auto real = [&](uint32_t field) -> double {
-    if (field == kAbsent || values[field].at == nullptr) return 0;
-    const Field &of = type.fields[field];
-    if (of.form != Form::kOther)
-      return static_cast<double>(static_cast<int64_t>(values[field].number));
+  const auto real = [&](const Measure &measure) -> double {
+    const FieldValue &value = event[measure.field];
+    if (value.at == nullptr) return 0;
+    const Field &of = type.fields[measure.field];
+    if (of.form != Form::kOther) return static_cast<double>(static_cast<int64_t>(value.number));
     const Primitive primitive =
         of.is_array || of.type == kNoType ? Primitive::kNone : chunk.schema()[of.type].primitive;
     const bool is_double = primitive == Primitive::kDouble;
-    return is_double || primitive == Primitive::kFloat ? load_real(values[field].at, is_double) : 0;
+    return is_double || primitive == Primitive::kFloat ? load_real(value.at, is_double) : 0;
   };
   const EventRule &rule = *bound.rule;
 
   if (pyroscope_ && (bound.stack == kAbsent || !state.stacks.has_stack(raw(bound.stack))))
     return false; // a sample without a stack is dropped there
-  StackId stack = bound.stack == kAbsent ? 0 : state.stacks.stack(raw(bound.stack));
+  StackId stack = state.stacks.stack(raw(bound.stack));
   switch (rule.kind) {
   case EventKind::kExecutionSample:
-    if (pyroscope_ ? !map_as_pyroscope(state, bound, row) : !map_execution(state, bound, row))
+    if (pyroscope_ ? !map_as_pyroscope(state, event, row) : !map_execution(state, event, row))
       return false;
     break;
   case EventKind::kNativeSample:
@@ -380,13 +433,13 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     break;
   case EventKind::kDatadogCpu:
   case EventKind::kDatadogWall: {
-    const int64_t weight = bound.weight == kAbsent ? 1 : rounded(real(bound.weight));
+    const int64_t weight = bound.weight.field == kAbsent ? 1 : rounded(real(bound.weight));
     put(rule.count, row, multiply(weight, bound.interval));
     break;
   }
   case EventKind::kWallClock: {
     if (pyroscope_) {
-      if (!map_as_pyroscope(state, bound, row)) return false;
+      if (!map_as_pyroscope(state, event, row)) return false;
       break;
     }
     const int64_t span = number(bound.span);
@@ -412,7 +465,7 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     break;
   case EventKind::kDatadogAllocation:
   case EventKind::kDatadogLive: {
-    const double weight = bound.weight == kAbsent ? 1 : real(bound.weight);
+    const double weight = bound.weight.field == kAbsent ? 1 : real(bound.weight);
     put(rule.count, row, rounded(weight));
     put(rule.bytes, row, rounded(weight * static_cast<double>(number(bound.size))));
     break;
@@ -435,10 +488,10 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     if (gc != state.gc_names.end())
       stack =
           profile_.stacks.child(stack, state.stacks.pseudo_location(gc->second, FrameKind::kLabel));
-    if (bound.name != kAbsent && values[bound.name].at != nullptr)
+    if (bound.name != kAbsent && event[bound.name].at != nullptr)
       stack = profile_.stacks.child(
           stack, state.stacks.pseudo_location(
-                     chunk.text_of(type.fields[bound.name], values[bound.name], state.arena),
+                     chunk.text_of(type.fields[bound.name], event[bound.name], state.arena),
                      FrameKind::kLabel));
     break;
   }
@@ -446,48 +499,39 @@ bool EventMapper::map(ChunkState &state, const Bound &bound, const EventAt &even
     if (rule.count != Column::kNone) put(rule.count, row, 1);
     // Pyroscope takes the ticks of a duration for nanoseconds.
     put(rule.time, row,
-        pyroscope_ ? static_cast<int64_t>(raw(bound.duration)) : number(bound.duration));
+        pyroscope_ ? static_cast<int64_t>(raw(bound.duration.field)) : number(bound.duration));
     if (rule.bytes != Column::kNone)
       put(rule.bytes, row, std::max<int64_t>(0, number(bound.bytes)));
     break;
   }
 
-  SampleLabels::Parts parts;
-  if (bound.thread != kAbsent && values[bound.thread].at != nullptr) {
-    parts.has_thread = true;
-    parts.thread = values[bound.thread].number;
-  }
-  if (bound.state_type != kNoType) {
-    parts.has_state = true;
-    parts.state = values[bound.state].number;
-    parts.state_type = bound.state_type;
-  }
-  if (bound.of_class != kAbsent && type.fields[bound.of_class].form == Form::kKey) {
-    parts.has_class = true;
-    parts.of_class = values[bound.of_class].number;
-    parts.class_key = rule.class_label;
-  }
-  if (bound.has_more) {
-    read_more_labels(state, bound, type);
-    parts.more = state.more;
-  }
-  if (options_.jfr.class_frames && parts.has_class) {
+  const FieldValue &thread = event[bound.thread];
+  SampleLabels::Parts parts{thread.number, event[bound.state_key].number,
+                            event[bound.class_key].number, bound.parts, bound.state_type};
+  if (thread.at == nullptr) parts.has &= ~uint32_t{SampleLabels::kThread};
+  if (bound.class_frame) {
     const std::string_view name = state.stacks.class_name(parts.of_class);
     if (!name.empty())
       stack = profile_.stacks.child(stack, state.stacks.pseudo_location(name, FrameKind::kLabel));
-    parts.has_class = false;
   }
-  if (pyroscope_) parts.has_thread = parts.has_state = parts.has_class = false;
   profile_.sample_stacks()[row] = stack;
-  profile_.sample_label_sets()[row] = state.labels.find(parts);
+  LabelSetId &labels = profile_.sample_label_sets()[row];
+  if (bound.has_more) [[unlikely]] {
+    read_more_labels(state, event);
+    labels = state.more.empty() ? state.labels.find(parts) : state.labels.make(parts, state.more);
+  } else {
+    labels = state.labels.find(parts);
+  }
   state.time = number(bound.start);
   return true;
 }
 
 /// Where in a request a sample was: Pyroscope's context ids (by its sidecar) and spans, Datadog's
 /// spans and attributes, and the text that the rule names.
-void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const Type &type) {
+void EventMapper::read_more_labels(ChunkState &state, const Pending &event) {
   const Chunk &chunk = state.chunk;
+  const Bound &bound = *event.bound;
+  const Type &type = *bound.type;
   state.more.clear();
   const auto add_text = [&](std::string_view key, std::string_view text) {
     if (text.empty()) return;
@@ -503,15 +547,13 @@ void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const 
     label.number = static_cast<int64_t>(value);
     state.more.push_back(label);
   };
-  const auto number = [&](uint32_t field) {
-    return field == kAbsent ? 0 : state.values[field].number;
-  };
+  const auto number = [&](uint32_t field) { return field == kAbsent ? 0 : event[field].number; };
   const auto text = [&](uint32_t field) -> std::string_view {
-    if (state.values[field].at == nullptr) return {};
+    if (event[field].at == nullptr) return {};
     const Field &of = type.fields[field];
     return of.form == Form::kKey || of.form == Form::kOther
-               ? chunk.text_of(of, state.values[field], state.arena)
-               : context_labels_.text(state.values[field].number);
+               ? chunk.text_of(of, event[field], state.arena)
+               : context_labels_.text(event[field].number);
   };
   if (bound.text != kAbsent) add_text(bound.rule->text_label, text(bound.text));
   if (const uint64_t context = number(bound.context); context != 0)
@@ -531,18 +573,19 @@ void EventMapper::read_more_labels(ChunkState &state, const Bound &bound, const 
 }
 
 /// What Pyroscope makes of ExecutionSample and WallClockSample: a period of its own per sample.
-bool EventMapper::map_as_pyroscope(ChunkState &state, const Bound &bound, size_t row) {
+bool EventMapper::map_as_pyroscope(ChunkState &state, const Pending &event, size_t row) {
+  const Bound &bound = *event.bound;
   constexpr uint64_t kItsRate = 100;
   const uint64_t rate = options_.jfr.sample_rate > 0 ? options_.jfr.sample_rate : kItsRate;
   const auto period = static_cast<int64_t>(UINT64_C(1'000'000'000) / rate);
   const std::string_view thread_state =
       bound.state_type == kNoType
           ? std::string_view{}
-          : state.labels.state_name(bound.state_type, state.values[bound.state].number);
+          : state.labels.state_name(bound.state_type, event[bound.state].number);
   const bool by_wall = settings_.driver == Driver::kWallClock;
   if (bound.rule->kind == EventKind::kWallClock) {
     const int64_t samples =
-        bound.samples == kAbsent ? 1 : static_cast<int64_t>(state.values[bound.samples].number);
+        bound.samples == kAbsent ? 1 : static_cast<int64_t>(event[bound.samples].number);
     put(Column::kWall, row, multiply(samples, period));
     if (by_wall && thread_state == "STATE_RUNNABLE")
       put(Column::kCpu, row, multiply(samples, period));
@@ -557,7 +600,8 @@ bool EventMapper::map_as_pyroscope(ChunkState &state, const Bound &bound, size_t
 /// The JDK's samples are of running threads. async-profiler's before 3.0 are too, or, driven by
 /// wall clock, of threads in any state; since 3.0 a CPU sample has STATE_DEFAULT and a wall clock
 /// sample one of the others, so that a recording may hold both.
-bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t row) {
+bool EventMapper::map_execution(ChunkState &state, const Pending &event, size_t row) {
+  const Bound &bound = *event.bound;
   if (settings_.producer != Producer::kAsyncProfiler) {
     int64_t period = bound.interval;
     if (period <= 0) {
@@ -574,9 +618,8 @@ bool EventMapper::map_execution(ChunkState &state, const Bound &bound, size_t ro
   }
   const auto interval = [](int64_t said, int64_t otherwise) { return said > 0 ? said : otherwise; };
   const ThreadState thread_state =
-      bound.state_type == kNoType
-          ? ThreadState::kDefault
-          : state.state_of(bound.state_type, state.values[bound.state].number);
+      bound.state_type == kNoType ? ThreadState::kDefault
+                                  : state.state_of(bound.state_type, event[bound.state].number);
   if (settings_.driver == Driver::kCounter) {
     put(Column::kCounted, row, std::max<int64_t>(1, settings_.interval));
   } else if (settings_.driver == Driver::kWallClock) {

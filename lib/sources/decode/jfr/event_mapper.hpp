@@ -33,31 +33,54 @@ public:
 private:
   static constexpr uint32_t kAbsent = UINT32_MAX;
 
+  /// A field with a unit.
+  struct Measure {
+    uint32_t field = kAbsent;
+    Content content = Content::kPlain;
+  };
+
   /// A rule bound to the fields that an event type of this chunk has.
   struct Bound {
     const EventRule *rule = nullptr;
-    uint32_t fields = 0; ///< how many have to be read
-    uint32_t start = kAbsent, duration = kAbsent, thread = kAbsent, stack = kAbsent,
-             state = kAbsent;
-    uint32_t of_class = kAbsent, text = kAbsent, bytes = kAbsent;
-    uint32_t size = kAbsent, weight = kAbsent, address = kAbsent, samples = kAbsent, span = kAbsent,
-             period = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
+    const Type *type = nullptr;
+    uint32_t fields = 0;       ///< how many have to be read
+    bool only_numbers = false; ///< those are what `Chunk::read_numbers` reads
+    Measure start, duration, bytes, size, weight, span, period;
+    uint32_t thread = kAbsent, stack = kAbsent, state = kAbsent;
+    uint32_t of_class = kAbsent, text = kAbsent;
+    uint32_t address = kAbsent, samples = kAbsent, failed = kAbsent, name = kAbsent, gc = kAbsent;
     int64_t interval = 0;
     TypeIndex state_type = kNoType;
+    // What of it becomes labels.
+    uint32_t parts = 0; ///< of SampleLabels::Part
+    uint32_t state_key = kAbsent, class_key = kAbsent;
+    bool class_frame = false; ///< the class is a frame instead
     // What joins samples to requests and spans.
     uint32_t context = kAbsent, span_id = kAbsent, span_name = kAbsent, root_span = kAbsent;
     std::vector<uint32_t> attributes; ///< java-profiler's, of the user's choice
     bool has_more = false;
+  };
+  /// An event whose fields are read.
+  struct Pending {
+    const FieldValue &operator[](uint32_t field) const noexcept {
+      static_assert(kAbsent + 1 == 0);
+      return values[field + 1];
+    }
+
+    const Bound *bound;
+    const FieldValue *values; ///< one that is not there, for kAbsent, and `bound->fields`
   };
   struct ChunkState;
 
   Bound bind(const Chunk &chunk, TypeIndex type, const EventRule &rule) const;
   void make_columns(const Chunk &chunk, std::vector<Bound> &bounds);
   size_t column(Column column);
-  bool map(ChunkState &state, const Bound &bound, const EventAt &event, size_t row);
-  bool map_execution(ChunkState &state, const Bound &bound, size_t row);
-  bool map_as_pyroscope(ChunkState &state, const Bound &bound, size_t row);
-  void read_more_labels(ChunkState &state, const Bound &bound, const Type &type);
+  size_t read_block(ChunkState &state, std::span<const Bound> bounds,
+                    std::span<const EventAt> events, size_t &at) const;
+  bool map(ChunkState &state, const Pending &event, size_t row);
+  bool map_execution(ChunkState &state, const Pending &event, size_t row);
+  bool map_as_pyroscope(ChunkState &state, const Pending &event, size_t row);
+  void read_more_labels(ChunkState &state, const Pending &event);
   void put(Column column, size_t row, int64_t value);
   void read_gc_names(ChunkState &state);
   uint64_t held_bytes(const Chunk &chunk) const;

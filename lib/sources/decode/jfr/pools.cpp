@@ -12,10 +12,11 @@ void Pool::finish(uint64_t seed) {
   slots_ = {};
   if (keys_.empty()) return;
   const auto [low, high] = std::minmax_element(keys_.begin(), keys_.end());
-  const uint64_t range = *high - *low;
+  smallest_ = *low;
+  largest_ = *high;
+  const uint64_t range = largest_ - smallest_;
   // async-profiler's traces are numbered by slots of a table that is mostly empty.
   if (range < 16 * keys_.size() + 64) {
-    smallest_ = *low;
     dense_.assign_zeros(static_cast<size_t>(range) + 1);
     for (uint32_t i = 0; i < keys_.size(); ++i)
       dense_[static_cast<size_t>(keys_[i] - smallest_)] = i + 1;

@@ -3,8 +3,8 @@
 // A chunk's constant pools: for every type the values that events refer to by key.
 //
 // Values have no length, so reading a checkpoint means stepping over each of its values; where a
-// value of a wanted type begins is noted with its key, 12 bytes, and nothing is decoded before
-// somebody asks. Keys are any 64 bits: mostly small and close together (then the index is an
+// value of a wanted type begins and ends is noted with its key, 16 bytes, and nothing is decoded
+// before somebody asks. Keys are any 64 bits: mostly small and close together (then the index is an
 // array), but addresses, hashes and negative numbers too (then it is a hash table). Values refer to
 // each other by key, in circles also (a class has a loader which has a class), so nothing is ever
 // built by following them.
@@ -22,18 +22,26 @@ using PoolPosition = uint32_t;
 
 class Pool {
 public:
-  void add(uint64_t key, PoolPosition at) {
+  void add(uint64_t key, PoolPosition at, PoolPosition end) {
     keys_.push_back(key);
-    positions_.push_back(at);
+    places_.push_back({at, end});
+    value_bytes_ += end - at;
   }
   /// To be called once all is added, before `find`. A key added twice keeps its last value.
   void finish(uint64_t seed);
 
+  /// What all values take together.
+  uint64_t value_bytes() const noexcept { return value_bytes_; }
+
   size_t size() const noexcept { return keys_.size(); }
+  /// The smallest and the largest key; of an empty pool 0 and 0.
+  uint64_t smallest_key() const noexcept { return smallest_; }
+  uint64_t largest_key() const noexcept { return largest_; }
   uint64_t key(size_t i) const noexcept { return keys_[i]; }
-  PoolPosition position(size_t i) const noexcept { return positions_[i]; }
+  PoolPosition position(size_t i) const noexcept { return places_[i].at; }
+  PoolPosition end(size_t i) const noexcept { return places_[i].end; }
   size_t bytes() const noexcept {
-    return keys_.bytes() + positions_.bytes() + dense_.bytes() + slots_.bytes();
+    return keys_.bytes() + places_.bytes() + dense_.bytes() + slots_.bytes();
   }
 
   /// The number under which `key` was added last, UINT32_MAX when it was not.
@@ -46,11 +54,16 @@ public:
   }
 
 private:
+  struct Place {
+    PoolPosition at, end;
+  };
+
   uint32_t find_hashed(uint64_t key) const noexcept;
 
   PodVector<uint64_t> keys_;
-  PodVector<PoolPosition> positions_;
-  uint64_t smallest_ = 0;
+  PodVector<Place> places_;
+  uint64_t smallest_ = 0, largest_ = 0;
+  uint64_t value_bytes_ = 0;
   uint64_t seed_ = 0;
   PodVector<uint32_t> dense_; ///< by key - smallest_: number + 1
   PodVector<uint32_t> slots_; ///< by hash: number + 1

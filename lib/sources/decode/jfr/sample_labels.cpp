@@ -11,14 +11,14 @@ constexpr size_t kMostText = size_t{1} << 20;
 } // namespace
 
 /// Where the key is, or the empty slot where it belongs.
-size_t SampleLabels::slot_of(const Key &key) const noexcept {
+size_t SampleLabels::slot_of(const Parts &parts) const noexcept {
   // Keys are the input's: a plain sum of them could be made to collide.
-  uint64_t hash = hash_u64(key.thread, seed_);
-  hash = hash_combine(hash, key.of_class, seed_);
-  hash = hash_combine(hash, key.state, seed_);
+  uint64_t hash = hash_u64(parts.thread, seed_);
+  hash = hash_combine(hash, parts.of_class, seed_);
+  hash = hash_combine(hash, parts.state, seed_);
   const size_t mask = slots_.size() - 1;
   size_t at = hash & mask;
-  while (slots_[at].set != 0 && slots_[at].key != key) at = (at + 1) & mask;
+  while (slots_[at].set != 0 && slots_[at].parts != parts) at = (at + 1) & mask;
   return at;
 }
 
@@ -26,11 +26,12 @@ void SampleLabels::grow() {
   PodVector<Slot> old = std::move(slots_);
   slots_.assign_zeros(old.empty() ? 64 : old.size() * 2);
   for (const Slot &slot : old)
-    if (slot.set != 0) slots_[slot_of(slot.key)] = slot;
+    if (slot.set != 0) slots_[slot_of(slot.parts)] = slot;
 }
 
 SampleLabels::SampleLabels(Profile &profile, const Chunk &chunk, StackReader &stacks)
-    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, seed_{random_hash_seed()} {
+    : profile_{profile}, chunk_{chunk}, stacks_{stacks}, seed_{random_hash_seed()},
+      multipliers_{random_hash_seed() | 1, random_hash_seed() | 1} {
   grow();
   const Schema &schema = chunk.schema();
   thread_type_ = schema.find_name("java.lang.Thread");
@@ -47,21 +48,17 @@ std::string_view SampleLabels::state_name(TypeIndex type, uint64_t key) {
   return type == kNoType ? std::string_view{} : chunk_.text_of(type, key, arena_);
 }
 
-LabelSetId SampleLabels::find(const Parts &parts) {
-  if (!parts.more.empty()) return make(parts);
-  const Key key{
-      parts.thread, parts.state, parts.of_class,
-      static_cast<uint32_t>(parts.has_thread | parts.has_state << 1 | parts.has_class << 2),
-      parts.state_type};
-  const size_t at = slot_of(key);
+LabelSetId SampleLabels::find_uncached(const Parts &parts) {
+  if (state_type_ == kNoType && (parts.has & kState) != 0) state_type_ = parts.state_type;
+  const size_t at = slot_of(parts);
   if (slots_[at].set != 0) return slots_[at].set - 1;
-  const LabelSetId made = make(parts);
-  slots_[at] = {key, made + 1, 0};
+  const LabelSetId made = make(parts, {});
+  slots_[at] = {parts, made + 1, 0};
   if (++used_ * 2 > slots_.size()) grow();
   return made;
 }
 
-LabelSetId SampleLabels::make(const Parts &parts) {
+LabelSetId SampleLabels::make(const Parts &parts, std::span<const Label> more) {
   labels_.clear();
   if (arena_.bytes() > kMostText) arena_ = {}; // short texts only: long ones are the chunk's
   const auto add = [this](std::string_view key, std::string_view text) {
@@ -71,14 +68,14 @@ LabelSetId SampleLabels::make(const Parts &parts) {
     label.text = ids_.id_of(profile_, text);
     labels_.push_back(label);
   };
-  if (parts.has_thread) add_thread(parts.thread);
-  if (parts.has_state) {
+  if ((parts.has & kThread) != 0) add_thread(parts.thread);
+  if ((parts.has & kState) != 0) {
     std::string_view state = state_name(parts.state_type, parts.state);
     if (state.starts_with("STATE_")) state.remove_prefix(6);
     if (state != "DEFAULT") add("state", state);
   }
-  if (parts.has_class) add(parts.class_key, stacks_.class_name(parts.of_class));
-  labels_.insert(labels_.end(), parts.more.begin(), parts.more.end());
+  if ((parts.has & kClass) != 0) add("class", stacks_.class_name(parts.of_class));
+  labels_.insert(labels_.end(), more.begin(), more.end());
   return profile_.add_label_set(labels_);
 }
 

@@ -65,7 +65,6 @@ void StackReader::bind() {
   const Type &trace = schema[trace_type_];
   truncated_field_ = trace.find_field("truncated");
   frames_field_ = trace.find_field("frames");
-  stacks_.resize(chunk_.pool(trace_type_).size(), 0);
   if (frames_field_ == kAbsent) return;
   const Field &frames = trace.fields[frames_field_];
   if (!frames.is_array || frames.in_pool || frames.type == kNoType) return;
@@ -78,26 +77,63 @@ void StackReader::bind() {
       frame.is_readable && frame.skips.size() == 1 && frame.skips[0].kind == Skip::kVarints &&
       frame.skips[0].amount == frame.fields.size() && frame.fields.size() <= kMostFrameFields;
   shape_.fields = all_numbers ? static_cast<uint32_t>(frame.fields.size()) : 0;
-  is_usual_ = shape_.fields > 0 && truncated_field_ == 0 && frames_field_ == 1 &&
-              trace.forms[0] == Form::kBoolean && chunk_.header().compressed();
+  is_usual_ = shape_.fields > 0 && trace.fields.size() == 2 && truncated_field_ == 0 &&
+              frames_field_ == 1 && trace.forms[0] == Form::kBoolean &&
+              chunk_.header().compressed();
+  make_tables();
 }
 
-StackId StackReader::stack(uint64_t key) {
-  if (key == 0 || frame_type_ == kNoType) return 0;
-  const uint32_t number = chunk_.pool(trace_type_).find(key);
-  if (number == kAbsent) return 0;
-  if (stacks_[number] == 0) stacks_[number] = read_trace(chunk_.find(trace_type_, key)) + 1;
-  return stacks_[number] - 1;
+/// What makes look-ups short, as large as the chunk is worth.
+void StackReader::make_tables() {
+  const Pool &traces = chunk_.pool(trace_type_);
+  if (traces.size() == 0) return;
+  // async-profiler numbers traces by slots of a table of 65 536 that is mostly empty.
+  const uint64_t count = traces.size();
+  const uint64_t range = traces.largest_key() - traces.smallest_key();
+  constexpr uint64_t kSmallTable = 1 << 17;
+  by_key_ = range < 2 * count ||
+            range < std::min(kSmallTable, std::max(16 * count + 64, 4 * chunk_.events().size()));
+  smallest_key_ = traces.smallest_key();
+  traces_.assign_zeros(static_cast<size_t>(by_key_ ? range + 1 : count));
+  for (size_t i = 0; i < traces.size(); ++i) {
+    Trace &trace = traces_[by_key_ ? static_cast<size_t>(traces.key(i) - smallest_key_) : i];
+    trace.position = traces.position(i);
+    trace.length = traces.end(i) - traces.position(i);
+  }
+
+  constexpr size_t kSmallestCache = 256;
+  constexpr size_t kLargestCache = 16384;
+  const size_t methods = method_type_ == kNoType ? 0 : chunk_.pool(method_type_).size();
+  cache_.assign_zeros(std::bit_ceil(std::clamp(4 * methods, kSmallestCache, kLargestCache)));
+  cache_shift_ = 64 - std::countr_zero(cache_.size());
+  // A new node for every second frame of the usual four bytes.
+  constexpr uint64_t kBytesPerNode = 8;
+  const uint64_t nodes = traces.value_bytes() / kBytesPerNode;
+  if (nodes >= kLargestCache) profile_.stacks.reserve_more(static_cast<size_t>(nodes));
+  // Most methods of a pool are in some trace, but input may have any number that is in none.
+  constexpr size_t kMostExpected = size_t{1} << 16;
+  if (methods <= kMostExpected && profile_.functions().size() < methods) {
+    profile_.expect_functions(methods);
+    profile_.expect_locations(methods);
+  }
 }
 
-StackId StackReader::read_trace(const uint8_t *at) {
+StackId StackReader::read_stack(Trace &trace) {
+  const uint8_t *const at = chunk_.begin() + trace.position;
+  const StackId stack = read_trace(at, at + trace.length);
+  trace.position = 0;
+  trace.stack = stack;
+  return stack;
+}
+
+StackId StackReader::read_trace(const uint8_t *at, const uint8_t *end) {
   if (is_usual_) {
     // One byte that tells whether it was cut, then the frames.
     const uint8_t *const frames_at = at + 1;
-    Cursor cursor{frames_at, chunk_.end(), true};
+    Cursor cursor{frames_at, end, true};
     const uint64_t count = cursor.count();
     check_depth(count, frames_at);
-    return read_plain_trace(cursor.at(), count, *at != 0 && !form_.pyroscope);
+    return read_plain_trace(cursor.at(), end, count, *at != 0 && !form_.pyroscope);
   }
   values_.resize(std::max(frames_field_, truncated_field_ == kAbsent ? 0 : truncated_field_) + 1);
   chunk_.read_fields(trace_type_, at, chunk_.end(), values_);
@@ -108,7 +144,11 @@ StackId StackReader::read_trace(const uint8_t *at) {
   const uint64_t count = cursor.count();
   frames_.clear();
   check_depth(count, frames_at);
-  if (shape_.fields > 0) return read_plain_trace(cursor.at(), count, truncated && !form_.pyroscope);
+  if (shape_.fields > 0) {
+    end = skip_varints(cursor.at(), end, count * shape_.fields);
+    if (end == nullptr) return 0; // cannot be: the pool was stepped over
+    return read_plain_trace(cursor.at(), end, count, truncated && !form_.pyroscope);
+  }
   if (!read_odd_frames(cursor.at(), count)) return 0; // cannot be: the pool was stepped over
   if (truncated && !form_.pyroscope) frames_.push_back(truncated_location());
   return profile_.stacks.add_leaf_first(frames_.span());
@@ -142,58 +182,106 @@ size_t StackReader::shared_frames(const uint8_t *begin, const uint8_t *end) cons
     same += differ == 0 ? 8 : static_cast<size_t>(std::countl_zero(differ)) / 8;
     if (differ != 0) break;
   }
-  size_t frames = steps_.size();
-  while (frames > 0 && (steps_[frames - 1].from_end >= same ||
-                        end[-1 - static_cast<ptrdiff_t>(steps_[frames - 1].from_end)] >= 0x80))
-    --frames;
+  const auto longer = std::lower_bound(from_end_.begin(), from_end_.end(), same);
+  auto frames = static_cast<size_t>(longer - from_end_.begin());
+  while (frames > 0 && end[-1 - static_cast<ptrdiff_t>(from_end_[frames - 1])] >= 0x80) --frames;
   return frames;
 }
 
-StackId StackReader::read_plain_trace(const uint8_t *at, uint64_t count, bool truncated) {
-  const uint8_t *const end = skip_varints(at, chunk_.end(), count * shape_.fields);
-  if (end == nullptr) return 0; // cannot be: the pool was stepped over
+StackId StackReader::read_plain_trace(const uint8_t *at, const uint8_t *end, uint64_t count,
+                                      bool truncated) {
   const size_t shared = last_truncated_ == truncated ? shared_frames(at, end) : 0;
-  if (shared > count || !read_frames(at, count - shared)) return 0;
-  steps_.resize_uninitialized(shared);
-  StackId stack = shared > 0  ? steps_[shared - 1].stack
-                  : truncated ? profile_.stacks.child(0, truncated_location())
-                              : 0;
-  for (size_t i = frames_.size(); i-- > 0;) {
-    stack = profile_.stacks.child(stack, frames_[i]);
-    steps_.push_back({stack, static_cast<uint32_t>(end - at) - starts_[i]});
+  if (shared > count) return 0; // cannot be: as many bytes, and more numbers
+  from_end_.resize_uninitialized(static_cast<size_t>(count));
+  stacks_.resize_uninitialized(static_cast<size_t>(count));
+  frames_.resize_uninitialized(static_cast<size_t>(count) - shared);
+  const bool whole = shape_.fields == 4 ? read_four_number_frames(at, end, shared)
+                                        : read_number_frames(at, end, shared);
+  if (!whole) {
+    from_end_.clear();
+    return 0; // cannot be: the pool was stepped over
   }
+  StackTrie &trie = profile_.stacks;
+  StackId stack = shared > 0  ? stacks_[shared - 1]
+                  : truncated ? trie.child(0, truncated_location())
+                              : 0;
+  size_t done = 0;
+  for (; done < frames_.size() && size_t{stack} + 1 < trie.size(); ++done)
+    stacks_[shared + done] = stack = trie.child(stack, frames_[done]);
+  // Nobody is below the last node: all the rest is new.
+  trie.append_below_last(frames_.span().subspan(done));
+  for (; done < frames_.size(); ++done) stacks_[shared + done] = ++stack;
   last_begin_ = at;
   last_end_ = end;
   last_truncated_ = truncated;
   return stack;
 }
 
-/// `kFields` numbers per frame, 0 for as many as the shape says.
-template <uint32_t kFields>
-bool StackReader::read_number_frames(const uint8_t *at, uint64_t count) {
+/// A frame that is not in the cache.
+[[gnu::noinline]] LocationId StackReader::decode_frame(const uint8_t *&at) {
+  uint64_t numbers[5] = {}; // the last is 0: of fields that are not there
+  for (uint32_t f = 0; f < 4 && at != nullptr; ++f) at = read_varint(at, chunk_.end(), numbers[f]);
+  if (at == nullptr) return 0;
+  const auto number = [&](uint32_t field) { return numbers[std::min<uint32_t>(field, 4)]; };
+  return location(number(shape_.method), static_cast<int32_t>(number(shape_.line)),
+                  number(shape_.kind));
+}
+
+/// The frames before the shared ones into `frames_` and `from_end_`, root first.
+bool StackReader::read_four_number_frames(const uint8_t *at, const uint8_t *end, size_t shared) {
+  const uint8_t *const last_word = chunk_.end() - 8; // a chunk has a header
+  const uint64_t multiplier = multiplier_;
+  const int shift = cache_shift_;
+  Slot *const cache = cache_.data();
+  LocationId *const frames = frames_.data();
+  uint32_t *const from_end = from_end_.data() + shared;
+  for (size_t i = frames_.size(); i-- > 0;) {
+    from_end[i] = static_cast<uint32_t>(end - at);
+    if (at > last_word) [[unlikely]] {
+      frames[i] = decode_frame(at);
+      if (at == nullptr) return false;
+      continue;
+    }
+    uint64_t word = wire::load_little_endian(at);
+    const uint8_t *next = at + 4;
+    if ((word & 0x80808080) == 0) {
+      word &= UINT32_MAX;
+    } else {
+      uint64_t stops = ~word & UINT64_C(0x8080808080808080);
+      for (int before = 0; before < 3; ++before) stops &= stops - 1;
+      if (stops == 0) [[unlikely]] { // more than eight bytes
+        frames[i] = decode_frame(at);
+        if (at == nullptr) return false;
+        continue;
+      }
+      next = at + (static_cast<size_t>(std::countr_zero(stops)) + 1) / 8;
+      word &= stops ^ (stops - 1);
+    }
+    Slot &slot = cache[(word * multiplier) >> shift];
+    if (slot.key != word || slot.number == 0) [[unlikely]]
+      slot = {word, decode_frame(at) + 1, 0};
+    frames[i] = slot.number - 1;
+    at = next;
+  }
+  return true;
+}
+
+/// The same, with as many numbers per frame as the shape says.
+bool StackReader::read_number_frames(const uint8_t *at, const uint8_t *end, size_t shared) {
   uint64_t numbers[kMostFrameFields + 1] = {}; // the last is 0: of fields that are not there
-  const uint32_t fields = kFields != 0 ? kFields : shape_.fields;
   const auto place = [](uint32_t field) { return field == kAbsent ? kMostFrameFields : field; };
   const uint32_t method = place(shape_.method);
   const uint32_t line = place(shape_.line);
   const uint32_t kind = place(shape_.kind);
-  const uint8_t *const begin = at;
-  const uint8_t *const end = chunk_.end();
-  frames_.resize_uninitialized(static_cast<size_t>(count));
-  starts_.resize_uninitialized(static_cast<size_t>(count));
-  for (size_t i = 0; i < frames_.size(); ++i) {
-    starts_[i] = static_cast<uint32_t>(at - begin);
-    for (uint32_t f = 0; f < fields; ++f) {
-      at = read_varint(at, end, numbers[f]);
+  for (size_t i = frames_.size(); i-- > 0;) {
+    from_end_[shared + i] = static_cast<uint32_t>(end - at);
+    for (uint32_t f = 0; f < shape_.fields; ++f) {
+      at = read_varint(at, chunk_.end(), numbers[f]);
       if (at == nullptr) return false;
     }
     frames_[i] = location(numbers[method], static_cast<int32_t>(numbers[line]), numbers[kind]);
   }
   return true;
-}
-
-bool StackReader::read_frames(const uint8_t *at, uint64_t count) {
-  return shape_.fields == 4 ? read_number_frames<4>(at, count) : read_number_frames<0>(at, count);
 }
 
 bool StackReader::read_odd_frames(const uint8_t *at, uint64_t count) {
@@ -265,7 +353,8 @@ FunctionId StackReader::function(uint64_t key) {
     return profile_.add_function(function);
   }
   const Type &type = chunk_.schema()[method_type_];
-  std::vector<FieldValue> values(type.fields.size());
+  std::vector<FieldValue> &values = method_values_;
+  values.resize(type.fields.size());
   chunk_.read_fields(method_type_, chunk_.find(method_type_, key), chunk_.end(), values);
   const auto symbol = [&](uint32_t field) -> std::string_view {
     if (field == kAbsent) return {};
@@ -312,7 +401,8 @@ std::string_view StackReader::class_name(uint64_t key) {
 
 std::string_view StackReader::make_class_name(const uint8_t *at) {
   const Type &type = chunk_.schema()[class_type_];
-  std::vector<FieldValue> values(class_name_field_ + 1);
+  std::vector<FieldValue> &values = class_values_;
+  values.resize(class_name_field_ + 1);
   chunk_.read_fields(class_type_, at, chunk_.end(), values);
   const std::string_view internal =
       shortened(chunk_.text_of(type.fields[class_name_field_], values[class_name_field_], arena_));
