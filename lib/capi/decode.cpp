@@ -39,7 +39,7 @@ profcore_profile *decode_with(Input &&input, const profcore_decode_options &give
   options.jfr.metrics = flag(given.jfr_metrics, "jfr_metrics");
   options.jfr.context_labels = span_of(given.jfr_labels, given.jfr_labels_size);
   options.jfr.sample_rate = given.jfr_sample_rate;
-  auto result = std::make_unique<profcore_profile>(decode(input, options));
+  std::unique_ptr<profcore_profile> result{new profcore_profile{decode(input, options)}};
   log_warnings(result->profile, {}, context);
   return result.release();
 }

@@ -64,7 +64,7 @@ profcore_status profcore_flame_build(const profcore_profile *handle,
     if (given.group_by_count != 0) required(given.group_by, "group_by");
     for (size_t i = 0; i < given.group_by_count; ++i)
       build.group_by.emplace_back(&required(given.group_by[i], "a key of group_by"));
-    auto result = std::make_unique<profcore_flame>(build_flame_tree(profile, build));
+    std::unique_ptr<profcore_flame> result{new profcore_flame{build_flame_tree(profile, build)}};
     context.get().check_result(result->tree.bytes());
     if (result->tree.saturated)
       context.get().write_log(LogLevel::kWarning,
@@ -87,7 +87,8 @@ profcore_status profcore_flame_diff(const profcore_flame *baseline, const profco
     diff.normalise = flag(given.normalise, "normalise");
     diff.order = checked_enum<NodeOrder>(given.order, PROFCORE_ORDER_TOTAL, "node order");
     diff.min_share = checked_share(given.min_share);
-    auto result = std::make_unique<profcore_flame>(diff_flame_trees(before, after, diff));
+    std::unique_ptr<profcore_flame> result{
+        new profcore_flame{diff_flame_trees(before, after, diff)}};
     context.get().check_result(result->tree.bytes());
     *out = result.release();
   });

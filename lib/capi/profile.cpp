@@ -62,7 +62,7 @@ constexpr uint32_t kModuleFlags = PROFCORE_MODULE_HAS_FUNCTIONS | PROFCORE_MODUL
 
 profcore_profile *finish(Profile result, std::span<const Profile *const> inputs,
                          const Context &context) {
-  auto handle = std::make_unique<profcore_profile>(std::move(result));
+  std::unique_ptr<profcore_profile> handle{new profcore_profile{std::move(result)}};
   log_warnings(handle->profile, inputs, context);
   return handle.release();
 }

@@ -1,12 +1,7 @@
 #pragma once
 
 #include "model/profile.hpp"
-
-#include <cstdlib>
-
-inline void require(bool condition) {
-  if (!condition) std::abort();
-}
+#include "require.hpp"
 
 /// Every id of a profile points somewhere, and callers come before callees.
 inline void require_consistent(const profcore::Profile &profile) {

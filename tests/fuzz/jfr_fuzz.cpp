@@ -1,8 +1,10 @@
 // Any bytes as a recording: split in memory and as a stream (which must agree), every chunk loaded,
 // every event walked field by field, numbers, strings and keys followed; nothing may stand outside
-// of its event, and each damage has its place.
+// of its event, and each damage has its place. Then as a profile, with options that the last byte
+// chooses, and its metrics in all forms.
 
 #include "base/input_stream.hpp"
+#include "check_metrics.hpp"
 #include "check_profile.hpp"
 #include "sources/decode/decode.hpp"
 #include "sources/decode/jfr/chunk.hpp"
@@ -152,18 +154,39 @@ std::vector<Piece> stream(std::span<const uint8_t> input, size_t head) {
   return pieces;
 }
 
-/// The whole recording as a profile. What it takes is in proportion to the input, or refused.
-void decode(std::span<const uint8_t> input, bool compat) {
+/// A sidecar of Pyroscope's: contexts 1 and 2 have the labels region=eu and region=us.
+constexpr uint8_t kContextLabels[] = {
+    0x0a, 0x0a, 0x08, 0x01, 0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x10, 0x02, // context 1
+    0x0a, 0x0a, 0x08, 0x02, 0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x10, 0x03, // context 2
+    0x12, 0x0a, 0x08, 0x01, 0x12, 0x06, 'r',  'e',  'g',  'i',  'o',  'n',  // strings
+    0x12, 0x06, 0x08, 0x02, 0x12, 0x02, 'e',  'u',                          //
+    0x12, 0x06, 0x08, 0x03, 0x12, 0x02, 'u',  's'};
+
+DecodeOptions options_of(std::span<const uint8_t> input, uint8_t how) {
   DecodeOptions options;
+  // What it takes is in proportion to the input, or refused.
   options.context.limits.tighten_result(Limits::scaled(64, input.size()), "max_result_ratio");
-  options.jfr.normalize_names = !compat;
-  options.jfr.class_frames = compat;
-  if (compat) options.jfr.compat = JfrCompat::kPyroscope;
+  options.jfr.compat = (how & 1) != 0 ? JfrCompat::kPyroscope : JfrCompat::kNone;
+  options.jfr.normalize_names = (how & 2) != 0;
+  options.jfr.class_frames = (how & 4) != 0;
+  options.jfr.metrics = (how & 8) == 0;
+  options.strict = (how & 0x70) == 0x70;
+  if ((how & 0x10) != 0) options.jfr.context_labels = kContextLabels;
+  if ((how & 0x30) == 0x30) options.jfr.context_labels = input.last(input.size() / 2);
+  if ((how & 0x80) != 0) options.jfr.sample_rate = uint64_t{1} << (how >> 1 & 63);
+  return options;
+}
+
+void check_profile(std::span<const uint8_t> input, const DecodeOptions &options) {
   try {
     const Profile profile = decode_jfr(input, options);
     require_consistent(profile);
     for (const Warning &warning : profile.warnings())
       require(warning.offset == kNoOffset || warning.offset <= input.size());
+    require(!options.strict || profile.warnings().empty() ||
+            profile.counter("lost_bytes") + profile.counter("lost_chunks") == 0);
+    require((profile.jvm_facts != nullptr) == options.jfr.metrics);
+    if (options.jfr.metrics) check_metrics(profile);
   } catch (const Error &error) {
     require(error.status() == Status::kMalformed || error.status() == Status::kUnsupported ||
             error.status() == Status::kLimit);
@@ -178,7 +201,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const std::span<const uint8_t> input{data, size};
   const std::vector<Piece> pieces = split(input);
   require(stream(input, std::min<size_t>(size, size % 200)) == pieces);
-  decode(input, false);
-  decode(input, true);
+  const uint8_t how = size == 0 ? 0 : data[size - 1];
+  check_profile(input, options_of(input, 2));
+  check_profile(input, options_of(input, how));
   return 0;
 }

@@ -1,6 +1,7 @@
 // Any bytes as a profile.proto message: decoding ends in a profile or in an Error, and what was
 // decoded is written and read back with the same totals; views of it are whole.
 
+#include "check_metrics.hpp"
 #include "check_profile.hpp"
 #include "model/operations.hpp"
 #include "output/output.hpp"
@@ -58,6 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(error.offset() == profcore::kNoOffset || error.offset() <= size);
     return 0;
   }
+  check_metrics(profile);
   profcore::PprofOptions plain;
   plain.gzip_level = 0;
   profcore::Buffer written;
