@@ -205,14 +205,43 @@ void set_color_mode(std::string_view mode) {
     throw UsageError{fmt::format("--color takes auto, always or never, not \"{}\"", mode)};
 }
 
+Character first_character(std::string_view text) {
+  const auto byte = [text](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const unsigned first = byte(0);
+  if (first < 0x80) return {first, 1};
+  if (first < 0xc2 || first > 0xf4) return {};
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  uint32_t code = first & (0x7fU >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return {};
+    code = code << 6 | (byte(i) & 0x3f);
+  }
+  const bool is_too_long = code < (length == 3 ? 0x800U : length == 4 ? 0x10000U : 0x80U);
+  if (is_too_long || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
+  return {code, length};
+}
+
+bool breaks_lines(uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+}
+
 std::string printable(std::string_view text) {
   std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n') || byte == 0x7f)
-      shown += fmt::format("\\x{:02x}", byte);
+  for (size_t at = 0; at < text.size();) {
+    const Character found = first_character(text.substr(at));
+    const size_t length = std::max<size_t>(found.length, 1);
+    // What turns the direction of writing hides what a line says.
+    const bool turns = (found.code >= 0x202a && found.code <= 0x202e) ||
+                       (found.code >= 0x2066 && found.code <= 0x2069);
+    if (found.length == 0 || (found.code < 0x80 && breaks_lines(found.code) && found.code != '\n'))
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+    else if (found.code != '\n' && (turns || breaks_lines(found.code)))
+      shown += fmt::format("\\u{:04x}", found.code);
     else
-      shown += c;
+      shown += text.substr(at, length);
+    at += length;
   }
   return shown;
 }

@@ -34,6 +34,15 @@ bool interrupted();
 
 /// Text from a file for a terminal: control characters as \xNN.
 std::string printable(std::string_view text);
+
+/// The character at the front of UTF-8; of length 0 when there is none.
+struct Character {
+  uint32_t code = 0;
+  size_t length = 0;
+};
+Character first_character(std::string_view text);
+/// Control characters, and what else ends a line for some reader.
+bool breaks_lines(uint32_t code);
 /// A message on stderr, coloured on a terminal unless NO_COLOR or --color=never say otherwise.
 void print_error(std::string_view text);
 void print_warning(std::string_view text);

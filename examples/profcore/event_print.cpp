@@ -29,8 +29,8 @@ std::string_view type_name(const profcore_value &value) {
 }
 
 bool is_time(const profcore_value &value) {
-  return value.unit == PROFCORE_VALUE_UNIT_NANOSECONDS ||
-         value.unit == PROFCORE_VALUE_UNIT_TIMESTAMP;
+  return value.kind != PROFCORE_VALUE_FLOAT && (value.unit == PROFCORE_VALUE_UNIT_NANOSECONDS ||
+                                                value.unit == PROFCORE_VALUE_UNIT_TIMESTAMP);
 }
 
 /// What gets the values of an event in the order of the file.
@@ -140,10 +140,20 @@ public:
   bool is_leaf(const profcore_value &) override { return false; }
   void begin(const profcore_value &container, bool is_first, size_t) override {
     start(container, is_first);
-    out_.put(container.kind == PROFCORE_VALUE_STRUCT ? '{' : '[');
+    const bool is_struct = container.kind == PROFCORE_VALUE_STRUCT;
+    out_.put(is_struct ? '{' : '[');
+    closers_ += is_struct ? '}' : ']';
   }
-  void end(const profcore_value &container, bool, size_t) override {
-    out_.put(container.kind == PROFCORE_VALUE_STRUCT ? '}' : ']');
+  void end(const profcore_value &, bool, size_t) override {
+    out_.put(closers_.back());
+    closers_.pop_back();
+  }
+  /// Of an event that ends in an error in its middle.
+  void end_all() {
+    while (!closers_.empty()) {
+      out_.put(closers_.back());
+      closers_.pop_back();
+    }
   }
   void leaf(const profcore_value &value, bool is_first, size_t) override {
     start(value, is_first);
@@ -192,6 +202,7 @@ private:
 
   const EventPrintOptions &options_;
   OutputText &out_;
+  std::string closers_; ///< of what is open, innermost last
 };
 
 /// "[Ljava/lang/String;" and "java/lang/String" as people write them. Moves `at` past the type.
@@ -334,6 +345,10 @@ private:
     default:
       return "N/A";
     }
+    // The other units are of whole numbers.
+    if (value.kind == PROFCORE_VALUE_FLOAT && value.unit != PROFCORE_VALUE_UNIT_BYTES &&
+        value.unit != PROFCORE_VALUE_UNIT_PERCENTAGE)
+      return number_text(value) + (value.unit == PROFCORE_VALUE_UNIT_HERTZ ? " Hz" : "");
     if (is_time(value) && value.integer == kNotAvailable) return "N/A";
     if (value.unit == PROFCORE_VALUE_UNIT_NANOSECONDS && value.integer == kForEver)
       return "forever";
@@ -375,23 +390,6 @@ private:
   OutputText &out_;
 };
 
-/// Bytes of the UTF-8 character at the front, 0 when there is none.
-size_t utf8_length(std::string_view text) {
-  const auto byte = [text](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  const unsigned second = byte(1);
-  const bool is_bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) ||
-                      (first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90);
-  return is_bad ? 0 : length;
-}
-
 } // namespace
 
 void OutputText::flush() {
@@ -411,12 +409,12 @@ void put_json_string(std::string_view text, OutputText &out) {
       out.put('\\');
       out.put(c);
       ++at;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out.put(fmt::format("\\u{:04x}", static_cast<unsigned>(c)));
-      ++at;
-    } else if (const size_t length = utf8_length(text.substr(at)); length != 0) {
-      out.put(text.substr(at, length));
-      at += length;
+    } else if (const Character found = first_character(text.substr(at)); found.length != 0) {
+      if (breaks_lines(found.code))
+        out.put(fmt::format("\\u{:04x}", found.code));
+      else
+        out.put(text.substr(at, found.length));
+      at += found.length;
     } else {
       out.put("\xef\xbf\xbd");
       ++at;
@@ -426,9 +424,13 @@ void put_json_string(std::string_view text, OutputText &out) {
 }
 
 std::string one_line(std::string_view text) {
-  std::string shown = printable(text);
-  for (size_t at = 0; (at = shown.find('\n', at)) != shown.npos; at += 2)
-    shown.replace(at, 1, "\\n");
+  std::string shown;
+  for (const char c : printable(text)) {
+    if (c == '\n')
+      shown += "\\n";
+    else
+      shown += c;
+  }
   return shown;
 }
 
@@ -479,7 +481,13 @@ void print_event_json(profcore::Events &events, const profcore_event &event,
   put_json_string(profcore::to_view(event.type->name), out);
   out.put(",\"values\":{");
   JsonSink sink{options, out};
-  walk(events, event, sink, {});
+  try {
+    walk(events, event, sink, {});
+  } catch (const profcore::Exception &) {
+    sink.end_all();
+    out.put("}}");
+    throw;
+  }
   out.put("}}");
 }
 

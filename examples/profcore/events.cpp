@@ -166,11 +166,19 @@ std::string_view unit_name(profcore_value_unit unit) {
   }
 }
 
+/// A name or a description for the list of types, which is kept until its end: any number of fields
+/// may share one of a megabyte.
+std::string short_line(std::string_view text) {
+  constexpr size_t kLongest = 500;
+  if (text.size() <= kLongest) return one_line(text);
+  return one_line(text.substr(0, kLongest)) + "...";
+}
+
 /// All but the line with its name.
 std::string type_text(const profcore_event_type &type) {
   std::string all;
-  if (type.label.size != 0) all += fmt::format("  {}", one_line(to_view(type.label)));
-  if (type.category.size != 0) all += fmt::format("  [{}]", one_line(to_view(type.category)));
+  if (type.label.size != 0) all += fmt::format("  {}", short_line(to_view(type.label)));
+  if (type.category.size != 0) all += fmt::format("  [{}]", short_line(to_view(type.category)));
   if (!all.empty()) all += '\n';
   for (size_t i = 0; i < type.field_count; ++i) {
     const profcore_event_field &field = type.fields[i];
@@ -180,7 +188,7 @@ std::string type_text(const profcore_event_type &type) {
                                    type_name.empty() ? "(not defined)" : type_name,
                                    field.is_array != 0 ? "[]" : "");
     std::string text =
-        fmt::format("    {:<24} {:<24}", one_line(to_view(field.name)), one_line(kind));
+        fmt::format("    {:<24} {:<24}", short_line(to_view(field.name)), short_line(kind));
     if (const std::string_view unit = unit_name(field.unit); !unit.empty()) {
       const std::string_view source = to_view(field.source_unit);
       text += source.empty() || source == unit ? fmt::format(" {}", unit)
@@ -188,7 +196,7 @@ std::string type_text(const profcore_event_type &type) {
     }
     while (text.ends_with(' ')) text.pop_back();
     if (field.label.size != 0 && to_view(field.label) != to_view(field.name))
-      text += fmt::format("  \"{}\"", one_line(to_view(field.label)));
+      text += fmt::format("  \"{}\"", short_line(to_view(field.label)));
     all += text + '\n';
   }
   return all + '\n';

@@ -88,7 +88,7 @@ const std::array<JvmFactRule, kJvmFacts> &jvm_fact_rules() noexcept;
 struct FactValue {
   bool was_recorded = false; ///< there were events, or the recording's settings ask for them
   int64_t events = 0;
-  int64_t values = 0; ///< events that have the field
+  int64_t values = 0; ///< events that have the field, with a value that can be
   int64_t sum = 0;    ///< saturating; of whole numbers, canonical units
   double real_sum = 0;
   int64_t max = 0;

@@ -242,7 +242,8 @@ private:
 
 int64_t add_saturating(int64_t a, int64_t b) noexcept {
   int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return a < 0 ? INT64_MIN : INT64_MAX;
 }
 
 int64_t Evaluation::interval() const {
@@ -388,6 +389,7 @@ void Evaluation::evaluate(const Formula &formula, Metric &metric) const {
   } else {
     set_integer(metric, whole_value(*source));
   }
+  if (metric.kind == MetricKind::kNone) metric.note += ": too large for a number";
 }
 
 } // namespace

@@ -237,6 +237,7 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
     }
     at += size;
   }
+  drop_hollow_events();
   if (!saw_newest)
     findings_.warn(
         fmt::format("the header says that a checkpoint is at {}, where none is", header_.pools_at),
@@ -247,6 +248,31 @@ void Chunk::scan(const Wanted &wanted, bool is_whole) {
   for (const EventTally &tally : tallies_) event_count_ += tally.count;
   const uint64_t seed = random_hash_seed();
   for (Pool &pool : pools_) pool.finish(seed);
+}
+
+/// Every field has a byte at least, and a type may have a quarter of a million fields: events of
+/// three bytes that lack them all would each cost whoever reads them that much.
+void Chunk::drop_hollow_events() {
+  constexpr uint64_t kFieldsPerByte = 16;
+  constexpr uint64_t kFewFields = uint64_t{1} << 20; ///< of all events of a type
+  const auto is_hollow = [this](TypeIndex index) {
+    return tallies_[index].count * (*schema_)[index].fields.size() >
+           tallies_[index].bytes * kFieldsPerByte + kFewFields;
+  };
+  bool any = false;
+  for (TypeIndex index = 0; index < tallies_.size(); ++index) {
+    if (!is_hollow(index)) continue;
+    any = true;
+    findings_.warn(fmt::format("{} events of {} have {} bytes in all, for {} fields each: they "
+                               "were stepped over",
+                               tallies_[index].count, (*schema_)[index].name.substr(0, 80),
+                               tallies_[index].bytes, (*schema_)[index].fields.size()),
+                   offset_, "damaged_events", tallies_[index].count);
+  }
+  if (!any) return;
+  EventAt *const end = std::remove_if(events_.begin(), events_.end(),
+                                      [&](const EventAt &event) { return is_hollow(event.type); });
+  events_.resize_uninitialized(static_cast<size_t>(end - events_.begin()));
 }
 
 void Chunk::read_checkpoint(Cursor cursor, const uint8_t *begin,

@@ -221,6 +221,7 @@ private:
   void scan(const Wanted &wanted, bool is_whole);
   void read_checkpoint(Cursor cursor, const uint8_t *begin, std::span<const uint8_t> wanted_pools);
   void check_room(uint64_t more_constants) const;
+  void drop_hollow_events();
   uint32_t resume_after(uint32_t position);
   void walk_chain();
   std::string_view long_text_at(const uint8_t *at) const;

@@ -52,7 +52,12 @@ ContextLabels::ContextLabels(std::span<const uint8_t> bytes) {
   }
   for (const Raw &pair : raw) {
     const std::string_view key = text(pair.key);
-    if (!key.empty()) contexts_[pair.context].push_back({key, text(pair.value)});
+    if (key.empty()) continue;
+    std::vector<Pair> &labels = contexts_[pair.context];
+    if (labels.size() < kMostLabels)
+      labels.push_back({key, text(pair.value)});
+    else
+      ++lost_;
   }
 }
 

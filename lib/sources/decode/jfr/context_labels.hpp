@@ -26,10 +26,15 @@ public:
   /// Empty when the id is not known.
   std::span<const Pair> find(uint64_t context) const noexcept;
   std::string_view text(uint64_t id) const noexcept;
+  /// Labels past the most that a context can have: every event of it gets them all.
+  uint64_t lost() const noexcept { return lost_; }
 
 private:
+  static constexpr size_t kMostLabels = 128;
+
   std::unordered_map<uint64_t, std::string_view, SeededHash> strings_;
   std::unordered_map<uint64_t, std::vector<Pair>, SeededHash> contexts_;
+  uint64_t lost_ = 0;
 };
 
 } // namespace profcore::jfr

@@ -72,7 +72,8 @@ private:
     int64_t rows = 0;
     int64_t sum = 0;
     for (const int64_t value : profile_.values(index)) {
-      rows += value != 0;
+      if (value <= 0) continue;
+      ++rows;
       if (__builtin_add_overflow(sum, value, &sum)) sum = INT64_MAX;
     }
     if (rows > 0) facts_->add_column(fact, rows, sum);
@@ -81,9 +82,10 @@ private:
     const bool is_async = mapper_.settings().producer == jfr::Producer::kAsyncProfiler;
     add_cpu_time(JvmFact::kCpuTimeSamples, jfr::Column::kCpuTime);
     add_cpu_time(is_async ? JvmFact::kAsyncSamples : JvmFact::kJdkSamples, jfr::Column::kCpu);
-    uint64_t lost = 0;
-    profile_.jvm_facts = std::make_shared<const JvmFacts>(facts_->finish(lost));
-    if (lost > 0) profile_.count("metrics_threads_lost", lost);
+    profile_.jvm_facts = std::make_shared<const JvmFacts>(facts_->finish());
+    if (facts_->lost_threads() > 0) profile_.count("metrics_threads_lost", facts_->lost_threads());
+    if (facts_->unusable_values() > 0)
+      profile_.count("metrics_unusable_values", facts_->unusable_values());
   }
 
   const DecodeOptions &options_;

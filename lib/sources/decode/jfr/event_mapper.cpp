@@ -32,7 +32,8 @@ constexpr size_t kBetweenChecks = size_t{1} << 14;
 
 int64_t multiply(int64_t a, int64_t b) noexcept {
   int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+  if (!__builtin_mul_overflow(a, b, &product)) return product;
+  return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
 }
 
 int64_t rounded(double value) noexcept {
@@ -153,8 +154,10 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   bound.root_span = field("localRootSpanId");
   for (uint32_t i = 0; i < type.fields.size(); ++i)
     if (type.fields[i].form == Form::kKey && type.fields[i].type != kNoType &&
-        chunk.schema()[type.fields[i].type].name == "profiler.types.AttributeValue")
-      bound.attributes.push_back(field(type.fields[i].name));
+        chunk.schema()[type.fields[i].type].name == "profiler.types.AttributeValue") {
+      bound.attributes.push_back(i);
+      bound.fields = std::max(bound.fields, i + 1);
+    }
   bound.has_more = bound.text != kAbsent || bound.context != kAbsent || bound.span_id != kAbsent ||
                    bound.root_span != kAbsent || !bound.attributes.empty();
   switch (rule.kind) {
@@ -409,6 +412,13 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     const bool is_double = primitive == Primitive::kDouble;
     return is_double || primitive == Primitive::kFloat ? load_real(value.at, is_double) : 0;
   };
+  // How many a sample stands for: 1 when it does not say, none when it says what cannot be.
+  const auto weight_of = [&](const Measure &measure) -> double {
+    const double weight = measure.field == kAbsent ? 1 : real(measure);
+    if (std::isfinite(weight) && weight >= 0) return weight;
+    profile_.count("unusable_weights");
+    return 0;
+  };
   const EventRule &rule = *bound.rule;
 
   if (pyroscope_ && (bound.stack == kAbsent || !state.stacks.has_stack(raw(bound.stack))))
@@ -433,8 +443,7 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     break;
   case EventKind::kDatadogCpu:
   case EventKind::kDatadogWall: {
-    const int64_t weight = bound.weight.field == kAbsent ? 1 : rounded(real(bound.weight));
-    put(rule.count, row, multiply(weight, bound.interval));
+    put(rule.count, row, multiply(rounded(weight_of(bound.weight)), bound.interval));
     break;
   }
   case EventKind::kWallClock: {
@@ -465,7 +474,7 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
     break;
   case EventKind::kDatadogAllocation:
   case EventKind::kDatadogLive: {
-    const double weight = bound.weight.field == kAbsent ? 1 : real(bound.weight);
+    const double weight = weight_of(bound.weight);
     put(rule.count, row, rounded(weight));
     put(rule.bytes, row, rounded(weight * static_cast<double>(number(bound.size))));
     break;
@@ -648,6 +657,7 @@ void EventMapper::name_cpu_columns() {
 }
 
 void EventMapper::finish() {
+  if (context_labels_.lost() > 0) profile_.count("context_labels_lost", context_labels_.lost());
   int64_t duration = 0;
   if (__builtin_sub_overflow(end_ns_, start_ns_, &duration)) duration = INT64_MAX;
   if (saw_free_ && !allocated_.empty()) {

@@ -24,9 +24,15 @@ struct JvmFactReader::ChunkState {
     bool is_real = false;
     int64_t whole = 0;
     double real = 0;
+
+    /// All facts are counts, sizes and times. The largest number stands for "for ever" and for what
+    /// does not fit, the smallest for "not available".
+    bool can_be() const noexcept {
+      return is_real ? std::isfinite(real) && real >= 0 : whole >= 0 && whole != INT64_MAX;
+    }
   };
 
-  /// Whole numbers in canonical units; what is no number is not there.
+  /// Whole numbers in canonical units; what is of no type of numbers is not there.
   Number number(const Type &type, uint32_t field) const {
     if (field == kAbsent || values[field].at == nullptr) return {};
     const Field &of = type.fields[field];
@@ -40,7 +46,7 @@ struct JvmFactReader::ChunkState {
     const Primitive primitive = chunk.schema()[of.type].primitive;
     if (!is_real(primitive)) return {};
     const double real = load_real(value.at, primitive == Primitive::kDouble);
-    return {std::isfinite(real), true, 0, real};
+    return {true, true, 0, real};
   }
   std::string_view text(const Type &type, uint32_t field) {
     if (field == kAbsent) return {};
@@ -104,7 +110,7 @@ void JvmFactReader::read_settings(const Chunk &chunk) {
   const uint32_t name = type.find_field("name");
   const uint32_t value = type.find_field("value");
   if (id == kAbsent || name == kAbsent || value == kAbsent) return;
-  ChunkState state{chunk, {}, std::vector<FieldValue>(type.fields.size()), {}};
+  ChunkState state{chunk, {}, std::vector<FieldValue>(std::max({id, name, value}) + 1), {}};
   for (const EventAt &event : chunk.events()) {
     if (event.type != index) continue;
     const EventBody body = chunk.body(event);
@@ -172,11 +178,17 @@ void JvmFactReader::read_event(ChunkState &state, TypeIndex index,
     if (rule.field.empty()) continue;
     ChunkState::Number value = state.number(type, bound.field);
     if (!value.is_there) continue;
+    bool can_be = value.can_be();
     if (rule.operation != 0) {
       const ChunkState::Number second = state.number(type, bound.second);
       if (!second.is_there) continue;
       value.real = rule.operation == '*' ? value.real * second.real : value.real + second.real;
       value.is_real = true;
+      can_be = can_be && second.can_be() && value.can_be();
+    }
+    if (!can_be && rule.take != JvmTake::kDistinct) {
+      ++unusable_;
+      continue;
     }
     switch (rule.take) {
     case JvmTake::kCounter:
@@ -217,13 +229,13 @@ void JvmFactReader::read_event(ChunkState &state, TypeIndex index,
 void JvmFactReader::add_column(JvmFact which, int64_t rows, int64_t sum) noexcept {
   FactValue &fact = facts_[which];
   fact.was_recorded = true;
-  fact.events += rows;
-  fact.values += rows;
-  fact.sum += sum;
-  fact.real_sum += static_cast<double>(sum);
+  fact.events = rows;
+  fact.values = rows;
+  fact.sum = sum;
+  fact.real_sum = static_cast<double>(sum);
 }
 
-JvmFacts JvmFactReader::finish(uint64_t &lost) {
+JvmFacts JvmFactReader::finish() {
   for (size_t i = 0; i < kJvmFacts; ++i) {
     const Counter &counter = counters_[i];
     if (!counter.is_known) continue;
@@ -241,7 +253,6 @@ JvmFacts JvmFactReader::finish(uint64_t &lost) {
       if (__builtin_add_overflow(fact.gained, gained, &fact.gained)) fact.gained = INT64_MAX;
     }
   }
-  lost = lost_;
   return facts_;
 }
 

@@ -21,8 +21,12 @@ public:
   void add(const Chunk &chunk);
   /// From the profile's samples, which know their periods.
   void add_column(JvmFact fact, int64_t rows, int64_t sum) noexcept;
-  /// What it all comes to; `lost` are threads past a bound that were left out.
-  JvmFacts finish(uint64_t &lost);
+  /// What it all comes to.
+  JvmFacts finish();
+  /// Threads past a bound, which were left out.
+  uint64_t lost_threads() const noexcept { return lost_; }
+  /// Values that cannot be, which were left out: negative, not finite, "for ever".
+  uint64_t unusable_values() const noexcept { return unusable_; }
 
 private:
   /// A rule and where the fields are that it looks at, in an event type of this chunk.
@@ -51,6 +55,7 @@ private:
   std::unordered_map<uint64_t, Counter, SeededHash> by_thread_;
   std::unordered_set<uint64_t, SeededHash> distinct_;
   uint64_t lost_ = 0;
+  uint64_t unusable_ = 0;
 };
 
 } // namespace profcore::jfr

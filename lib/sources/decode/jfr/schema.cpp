@@ -28,7 +28,8 @@ constexpr size_t kMostTypes = 1 << 16;
 constexpr size_t kMostFields = 1 << 18;
 constexpr size_t kMostAnnotations = 1 << 19;
 constexpr size_t kMostStepsInAll = 1 << 20;
-constexpr size_t kMostNesting = 64; ///< of elements; five are used
+constexpr size_t kMostNesting = 64;       ///< of elements; five are used
+constexpr uint64_t kMostEmptyFields = 64; ///< of a type: structs of nothing, which take no byte
 constexpr size_t kLongestMadeText = 512;
 
 bool strip_prefix(std::string_view &text, std::string_view prefix) {
@@ -423,6 +424,11 @@ private:
       }
       steps_ += type.skips.size();
       type.smallest = smallest(type);
+      // What a value costs must be in proportion to its bytes.
+      if (type.fields.size() > type.smallest + kMostEmptyFields) {
+        type.is_readable = false;
+        type.skips = {};
+      }
       states_[index] = State::kDone;
       open.pop_back();
     }

@@ -8,6 +8,36 @@ namespace {
 
 constexpr size_t kMostText = size_t{1} << 20;
 
+/// Where the fields of a setting event are. Looked for once per type: it may have very many.
+struct Bound {
+  bool is_setting = false;
+  uint32_t id = UINT32_MAX, name = UINT32_MAX, value = UINT32_MAX;
+  uint32_t cpu_interval = UINT32_MAX, wall_interval = UINT32_MAX;
+  uint32_t fields = 0; ///< up to the last of them
+};
+
+Bound bind(const Type &type) {
+  Bound bound;
+  bound.is_setting = is_setting_event(type.name);
+  if (!bound.is_setting) return bound;
+  const auto field = [&](std::string_view name) {
+    const uint32_t at = type.find_field(name);
+    if (at != UINT32_MAX) bound.fields = std::max(bound.fields, at + 1);
+    return at;
+  };
+  bound.id = field("id");
+  bound.name = field("name");
+  bound.value = field("value");
+  bound.cpu_interval = field("cpuInterval");
+  bound.wall_interval = field("wallInterval");
+  return bound;
+}
+
+/// Of whose samples the period is asked for.
+bool has_period(std::string_view event) noexcept {
+  return event == "jdk.ExecutionSample" || event == "jdk.NativeMethodSample";
+}
+
 int64_t parse_number(std::string_view text) noexcept {
   int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -53,43 +83,41 @@ void Settings::read(const Chunk &chunk) {
   const Schema &schema = chunk.schema();
   Arena arena;
   std::vector<FieldValue> values;
-  std::vector<uint8_t> is_setting(schema.types().size());
-  for (size_t i = 0; i < is_setting.size(); ++i)
-    is_setting[i] = is_setting_event(schema.types()[i].name);
+  std::vector<Bound> bounds(schema.types().size());
+  for (size_t i = 0; i < bounds.size(); ++i) bounds[i] = bind(schema.types()[i]);
   for (const EventAt &event : chunk.events()) {
-    if (is_setting[event.type] == 0) continue;
+    const Bound &bound = bounds[event.type];
+    if (!bound.is_setting) continue;
     const Type &type = schema[event.type];
     if (arena.bytes() > kMostText) arena = {};
     const EventBody body = chunk.body(event);
-    values.resize(type.fields.size());
+    values.resize(bound.fields);
     chunk.read_fields(event.type, body.at, body.end, values);
-    const auto text = [&](std::string_view name) -> std::string_view {
-      const uint32_t field = type.find_field(name);
+    const auto text = [&](uint32_t field) -> std::string_view {
       if (field == UINT32_MAX) return {};
       // What is of interest here is short.
       return chunk.text_of(type.fields[field], values[field], arena).substr(0, 200);
     };
-    const auto number = [&](std::string_view name) -> int64_t {
-      const uint32_t field = type.find_field(name);
+    const auto number = [&](uint32_t field) -> int64_t {
       if (field == UINT32_MAX || values[field].at == nullptr) return 0;
       return chunk.canonical(type.fields[field], values[field].number);
     };
     if (type.name == "jdk.ActiveRecording") {
-      if (text("name").starts_with("async-profiler")) producer = Producer::kAsyncProfiler;
+      if (text(bound.name).starts_with("async-profiler")) producer = Producer::kAsyncProfiler;
       continue;
     }
     if (type.name == "datadog.DatadogProfilerConfig") {
       producer = Producer::kDatadog;
-      cpu_interval = number("cpuInterval");
-      dd_wall_interval = number("wallInterval");
+      cpu_interval = number(bound.cpu_interval);
+      dd_wall_interval = number(bound.wall_interval);
       continue;
     }
-    const std::string_view name = text("name");
-    const std::string_view value = text("value");
-    const auto id = static_cast<uint64_t>(number("id"));
+    const std::string_view name = text(bound.name);
+    const std::string_view value = text(bound.value);
+    const auto id = static_cast<uint64_t>(number(bound.id));
     if (name == "period") {
       const TypeIndex of = schema.find_id(id);
-      if (of != kNoType)
+      if (of != kNoType && has_period(schema[of].name))
         periods.insert_or_assign(std::string{schema[of].name}, parse_timespan(value));
     } else if (name == "engine") {
       producer = Producer::kAsyncProfiler;

@@ -285,6 +285,7 @@ bool StackReader::read_number_frames(const uint8_t *at, const uint8_t *end, size
 }
 
 bool StackReader::read_odd_frames(const uint8_t *at, uint64_t count) {
+  if (count == 0) return true;
   const Schema &schema = chunk_.schema();
   const size_t fields = schema[frame_type_].fields.size();
   std::vector<FieldValue> values(fields);
