@@ -41,7 +41,7 @@ void FrameReader::bind(TypeIndex frame_type) {
 std::string_view FrameReader::kept(std::string_view text) {
   constexpr uint64_t kPerKey = 64; // keys that lead nowhere are remembered too
   const uint64_t held = names_.bytes() + (methods_.size() + kinds_.size()) * kPerKey;
-  if (text.size() > most_text_ - std::min(most_text_, held))
+  if (held > most_text_ || text.size() > most_text_ - held)
     throw Error{
         Status::kLimit,
         fmt::format("the names of the frames of one chunk take more than {} bytes", most_text_)};

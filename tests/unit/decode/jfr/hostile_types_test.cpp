@@ -6,6 +6,7 @@
 #include "sources/decode/jfr/events.hpp"
 #include "sources/decode/jfr/frames.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <doctest/doctest.h>
@@ -75,7 +76,10 @@ TEST_CASE("events of a few bytes, of types with very many fields") {
       const Outcome outcome = decoded(chunk.finish());
       CHECK(outcome.seconds < kMostSeconds);
       CHECK(outcome.profile.counter("damaged_events") == kManyEvents);
-      CHECK(outcome.profile.warnings().size() == 1);
+      const auto &warnings = outcome.profile.warnings();
+      CHECK(std::any_of(warnings.begin(), warnings.end(), [](const Warning &warning) {
+        return warning.text.find("were stepped over") != std::string::npos;
+      }));
       CHECK(outcome.profile.sample_count() == 2);
     }
 }
