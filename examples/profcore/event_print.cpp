@@ -450,7 +450,7 @@ std::string time_text(int64_t ns_since_1970) {
 }
 
 std::string bytes_text(double bytes) {
-  if (std::abs(bytes) < 1024) return fmt::format("{:.0f} bytes", bytes);
+  if (!(std::abs(bytes) >= 1024)) return fmt::format("{:.0f} bytes", bytes);
   constexpr const char *kUnits[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
   size_t unit = 0;
   bytes /= 1024;

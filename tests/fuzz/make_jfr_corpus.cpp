@@ -1,6 +1,8 @@
-// Writes the recordings of tests/unit/decode/jfr/jfr_samples.hpp into a folder: what corpus/jfr
+// Writes the recordings of tests/unit/decode/jfr/jfr_*samples.hpp into a folder: what corpus/jfr
 // holds, beside inputs that the fuzzer found.
 
+#include "../unit/decode/jfr/jfr_event_samples.hpp"
+#include "../unit/decode/jfr/jfr_metrics_samples.hpp"
 #include "../unit/decode/jfr/jfr_samples.hpp"
 
 #include <cstdio>
@@ -23,5 +25,9 @@ int main(int argc, char **argv) {
     if (!write(sample)) return 1;
   for (const jfr_test::Sample &sample : jfr_test::damaged_samples())
     if (!write(sample)) return 1;
-  return 0;
+  for (const jfr_test::Sample &sample : jfr_test::every_event_samples())
+    if (!write(sample)) return 1;
+  const bool all = write({"metrics_datadog", jfr_test::datadog_metrics_recording()}) &&
+                   write({"metrics_jdk", jfr_test::jdk_metrics_recording()});
+  return all ? 0 : 1;
 }

@@ -2,14 +2,16 @@
 // that has a sense, or none, and what was left out is counted.
 
 #include "base/error.hpp"
+#include "jfr_event_samples.hpp"
 #include "jfr_metrics_samples.hpp"
-#include "jfr_samples.hpp"
 #include "model/jvm_facts.hpp"
 #include "model/metrics.hpp"
 #include "model/operations.hpp"
 #include "output/output.hpp"
 #include "sources/decode/decode.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <ctime>
 #include <doctest/doctest.h>
@@ -258,6 +260,22 @@ TEST_CASE("damaged recordings with metrics: an error or a warning, and the metri
     const Profile profile = decode(file);
     REQUIRE(profile.jvm_facts != nullptr);
     CHECK((*profile.jvm_facts)[JvmFact::kThrowables].gained >= 0);
+  }
+}
+
+TEST_CASE("what the fuzzer starts from has every column and every fact") {
+  std::array<bool, kJvmFacts> seen{};
+  size_t columns = 0;
+  for (const jfr_test::Sample &sample : jfr_test::every_event_samples()) {
+    const Profile profile = decode(sample.bytes);
+    columns = std::max(columns, profile.sample_types().size());
+    for (size_t fact = 0; fact < kJvmFacts; ++fact)
+      seen[fact] = seen[fact] || profile.jvm_facts->values[fact].events > 0;
+  }
+  CHECK(columns >= 38);
+  for (size_t fact = 0; fact < kJvmFacts; ++fact) {
+    CAPTURE(jvm_fact_rules()[fact].event);
+    CHECK(seen[fact]);
   }
 }
 
