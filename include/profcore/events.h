@@ -240,8 +240,8 @@ PROFCORE_API profcore_status profcore_events_next_child(profcore_events *events,
                                                         profcore_value *child,
                                                         profcore_error **err);
 
-/** Fills `out` (set out->size first) with the thread of the current event, zeroes when it has none.
- * Borrowed until the next event. @since 0.1 */
+/** Fills `out` (set out->size first) with the thread of the current event, zeroes and "" when it has
+ * none. Borrowed until the next event. @since 0.1 */
 PROFCORE_API profcore_status profcore_events_get_thread(profcore_events *events,
                                                         profcore_event_thread *out,
                                                         profcore_error **err);

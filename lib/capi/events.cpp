@@ -254,6 +254,13 @@ const profcore_event_field *field_of(const profcore_events &events, const jfr::V
   return type == nullptr || index >= type->field_count ? nullptr : type->fields + index;
 }
 
+/// Of kind NONE.
+profcore_value no_value() {
+  profcore_value none{};
+  none.text = to_str("");
+  return none;
+}
+
 void find_part(profcore_events &events, const jfr::Value &parent, uint64_t index,
                profcore_value &out) {
   if (index >= parent.count) return;
@@ -345,7 +352,7 @@ profcore_status profcore_events_get_child(profcore_events *events, const profcor
                                           size_t index, profcore_value *out, profcore_error **err) {
   return guard(err, [&] {
     const jfr::Value of = required(events, "events").from_abi(parent); // may be `out`
-    required(out, "out") = {};
+    required(out, "out") = no_value();
     find_part(*events, of, index, *out);
   });
 }
@@ -355,7 +362,7 @@ profcore_status profcore_events_find_child(profcore_events *events, const profco
                                            profcore_error **err) {
   return guard(err, [&] {
     const jfr::Value of = required(events, "events").from_abi(parent);
-    required(out, "out") = {};
+    required(out, "out") = no_value();
     const std::string_view wanted{&required(name, "name")};
     if (of.kind != jfr::ValueKind::kStruct) return;
     const uint32_t index = events->chunk().schema()[of.type].find_field(wanted);
@@ -376,7 +383,7 @@ profcore_status profcore_events_next_child(profcore_events *events, const profco
       if (step.at != nullptr && (step.at < of.at || step.at > of.end))
         invalid("the child is not of this parent");
     }
-    *child = {};
+    *child = no_value();
     const uint64_t index = step.index;
     jfr::Value value;
     if (!events->values().next(of, step, value)) return;
@@ -390,9 +397,9 @@ profcore_status profcore_events_get_thread(profcore_events *events, profcore_eve
     start_info(out);
     const jfr::Value event = required(events, "events").event_value();
     const uint32_t field = events->view->tables.event_fields(event.type).thread;
-    if (field == UINT32_MAX) return;
     const jfr::ValueReader values = events->values();
-    const jfr::Value thread = values.part(event, uint64_t{field});
+    const jfr::Value thread =
+        field == UINT32_MAX ? jfr::Value{} : values.part(event, uint64_t{field});
     profcore_event_thread info{};
     const auto text_of = [&](const jfr::Value &of, std::string_view name) {
       return events->text(values.part(of, name).text);

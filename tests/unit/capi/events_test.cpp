@@ -222,6 +222,29 @@ TEST_CASE("errors of events say what was wrong") {
   CHECK_FALSE(events.counters().empty());
 }
 
+TEST_CASE("texts of what is not there are empty, and no NULL") {
+  jfr_test::Chunk chunk;
+  chunk.add_jdk_types();
+  chunk.type(1000, "test.Number", {{"number", jfr_test::kInt}}, "jdk.jfr.Event");
+  chunk.event(1000, [](jfr_test::Writer &out) { out.i32(7); });
+  const std::string file = chunk.finish();
+  auto events = profcore::Events::from_bytes(std::as_bytes(std::span{file}));
+  REQUIRE(events.next() != nullptr);
+  const profcore_event_thread thread = events.thread();
+  CHECK(thread.os_id == 0);
+  profcore_value past{};
+  CHECK(events.next_child(nullptr, past));
+  CHECK(past.integer == 7);
+  CHECK_FALSE(events.next_child(nullptr, past));
+  for (const profcore_str &text :
+       {thread.os_name, thread.java_name, thread.group, past.text,
+        events.child(nullptr, size_t{9}).text, events.child(nullptr, "none").text}) {
+    REQUIRE(text.data != nullptr);
+    CHECK(text.data[0] == '\0');
+    CHECK(text.size == 0);
+  }
+}
+
 TEST_CASE("the functions themselves, without the wrapper") {
   std::string file = jfr_test::sample_recording();
   file.resize(file.size() - 10);
