@@ -20,9 +20,10 @@ namespace {
 constexpr size_t kMostValues = 5'000; ///< of an input
 constexpr size_t kMostOpen = 20;
 
-/// Frees the error of a call that failed as it may.
-bool ended_well(profcore_status status, profcore_error *err,
-                std::initializer_list<profcore_status> allowed) {
+/// Whether `call`, which gets a place for its error, succeeded; else it failed as it may.
+template <class Call> bool ended_well(std::initializer_list<profcore_status> allowed, Call &&call) {
+  profcore_error *err = nullptr;
+  const profcore_status status = call(&err);
   require((err == nullptr) == (status == PROFCORE_OK));
   if (status == PROFCORE_OK) return true;
   require(profcore_error_get_status(err) == status && profcore_error_get_message(err)[0] != '\0');
@@ -39,21 +40,26 @@ class Walk {
 public:
   Walk(profcore_events *events, uint64_t input_bytes) : events_{events}, bytes_{input_bytes} {}
 
-  /// How the last call ended.
-  profcore_status run(bool by_chunks) {
-    profcore_error *err = nullptr;
+  /// False when it ended in an error.
+  bool run(bool by_chunks) {
     const auto ends = {PROFCORE_ERR_MALFORMED, PROFCORE_ERR_UNSUPPORTED, PROFCORE_ERR_LIMIT};
     for (;;) {
       if (by_chunks) {
         const profcore_events_chunk *chunk = nullptr;
-        const profcore_status status = profcore_events_next_chunk(events_, &chunk, &err);
-        if (!ended_well(status, err, ends) || chunk == nullptr) return status;
+        if (!ended_well(ends, [&](profcore_error **err) {
+              return profcore_events_next_chunk(events_, &chunk, err);
+            }))
+          return false;
+        if (chunk == nullptr) return true;
         require(chunk->offset + chunk->bytes <= bytes_ && chunk->ticks_per_second > 0);
         check_types();
       }
       const profcore_event *event = nullptr;
-      const profcore_status status = profcore_events_next(events_, &event, &err);
-      if (!ended_well(status, err, ends) || event == nullptr) return status;
+      if (!ended_well(ends, [&](profcore_error **err) {
+            return profcore_events_next(events_, &event, err);
+          }))
+        return false;
+      if (event == nullptr) return true;
       ++seen_events;
       require(event->offset + event->bytes <= bytes_ && event->type != nullptr);
       if (values_ < kMostValues) read_event(*event);
@@ -77,19 +83,20 @@ private:
   }
 
   void read_event(const profcore_event &event) {
-    profcore_error *err = nullptr;
     walk_values();
     auto thread = PROFCORE_INIT(profcore_event_thread);
-    if (ended_well(profcore_events_get_thread(events_, &thread, &err), err, {PROFCORE_ERR_LIMIT}))
+    if (ended_well({PROFCORE_ERR_LIMIT}, [&](profcore_error **err) {
+          return profcore_events_get_thread(events_, &thread, err);
+        }))
       for (const profcore_str &text : {thread.os_name, thread.java_name, thread.group})
         check_text(text);
     const profcore_event_frame *frames = nullptr;
     size_t count = 0;
     uint64_t depth = 0;
-    err = nullptr;
-    if (!ended_well(profcore_events_view_frames(events_, nullptr, 50, &frames, &count, &depth,
-                                                nullptr, &err),
-                    err, {PROFCORE_ERR_LIMIT}))
+    if (!ended_well({PROFCORE_ERR_LIMIT}, [&](profcore_error **err) {
+          return profcore_events_view_frames(events_, nullptr, 50, &frames, &count, &depth, nullptr,
+                                             err);
+        }))
       return;
     require(count <= 50 && count <= depth && (event.has_stack != 0 || count == 0));
     for (size_t i = 0; i < count; ++i) {
@@ -108,9 +115,9 @@ private:
     while (!open.empty() && values_ < kMostValues) {
       Open &top = open.back();
       const profcore_value *const parent = open.size() == 1 ? nullptr : &top.value;
-      profcore_error *err = nullptr;
-      const bool read = ended_well(profcore_events_next_child(events_, parent, &top.child, &err),
-                                   err, {PROFCORE_ERR_LIMIT});
+      const bool read = ended_well({PROFCORE_ERR_LIMIT}, [&](profcore_error **err) {
+        return profcore_events_next_child(events_, parent, &top.child, err);
+      });
       if (!read || top.child.kind == PROFCORE_VALUE_NONE) {
         open.pop_back();
         continue;
@@ -120,9 +127,9 @@ private:
       check_text(child.text);
       if (const size_t index = top.index++; index < 4) {
         profcore_value again{};
-        err = nullptr;
-        if (ended_well(profcore_events_get_child(events_, parent, index, &again, &err), err,
-                       {PROFCORE_ERR_LIMIT}))
+        if (ended_well({PROFCORE_ERR_LIMIT}, [&](profcore_error **err) {
+              return profcore_events_get_child(events_, parent, index, &again, err);
+            }))
           require(again.kind == child.kind && again.integer == child.integer &&
                   again.key == child.key && again.field == child.field);
       }
@@ -146,28 +153,27 @@ int64_t read_events(const uint8_t *data, size_t size, int32_t fd, uint8_t how) {
   options.only_counts = (how & 0x0f) == 0x0f ? 1 : 0;
   options.strict = (how & 0x70) == 0x70 ? 1 : 0;
   profcore_events *events = nullptr;
-  profcore_error *err = nullptr;
   const auto refusals = {PROFCORE_ERR_UNKNOWN_FORMAT, PROFCORE_ERR_NO_DATA, PROFCORE_ERR_MALFORMED,
                          PROFCORE_ERR_UNSUPPORTED, PROFCORE_ERR_LIMIT};
-  const profcore_status opened =
-      fd < 0 ? profcore_events_open_bytes(data, size, &options, &events, &err)
-             : profcore_events_open_fd(fd, &options, &events, &err);
-  if (!ended_well(opened, err, refusals)) {
+  if (!ended_well(refusals, [&](profcore_error **err) {
+        return fd < 0 ? profcore_events_open_bytes(data, size, &options, &events, err)
+                      : profcore_events_open_fd(fd, &options, &events, err);
+      })) {
     require(events == nullptr);
     return -1;
   }
   Walk walk{events, uint64_t{64} << 20};
-  const profcore_status status = walk.run((how & 1) != 0);
+  const bool is_read = walk.run((how & 1) != 0);
   for (size_t i = 0; i < profcore_events_get_warning_count(events); ++i) {
     uint64_t offset = 0;
     require(profcore_events_get_warning(events, i, &offset)[0] != '\0');
     require(offset == PROFCORE_NO_OFFSET || offset <= uint64_t{64} << 20);
   }
-  require(status != PROFCORE_OK || walk.seen_events > 0 || options.only_counts != 0 ||
+  require(!is_read || walk.seen_events > 0 || options.only_counts != 0 ||
           profcore_events_get_warning_count(events) > 0 ||
           profcore_events_get_chunk(events) == nullptr);
   profcore_events_free(events);
-  return status == PROFCORE_OK ? static_cast<int64_t>(walk.seen_events) : -1;
+  return is_read ? static_cast<int64_t>(walk.seen_events) : -1;
 }
 
 void write_metrics(const profcore_profile *profile, uint8_t how) {
@@ -177,16 +183,16 @@ void write_metrics(const profcore_profile *profile, uint8_t how) {
   options.tags = &tag;
   options.tag_count = 1;
   profcore_metrics *metrics = nullptr;
-  profcore_error *err = nullptr;
-  if (!ended_well(profcore_metrics_compute(profile, &options, &metrics, &err), err,
-                  {PROFCORE_ERR_NO_DATA}))
+  if (!ended_well({PROFCORE_ERR_NO_DATA}, [&](profcore_error **err) {
+        return profcore_metrics_compute(profile, &options, &metrics, err);
+      }))
     return;
   for (const profcore_metrics_format format :
        {PROFCORE_METRICS_LINE, PROFCORE_METRICS_JSON, PROFCORE_METRICS_TABLE}) {
     profcore_buffer *buffer = nullptr;
-    err = nullptr;
-    if (ended_well(profcore_metrics_write(metrics, format, &buffer, &err), err,
-                   {PROFCORE_ERR_NO_DATA}))
+    if (ended_well({PROFCORE_ERR_NO_DATA}, [&](profcore_error **err) {
+          return profcore_metrics_write(metrics, format, &buffer, err);
+        }))
       require(profcore_buffer_get_size(buffer) > 0);
     profcore_buffer_free(buffer);
   }
@@ -205,10 +211,11 @@ void decode(const uint8_t *data, size_t size, uint8_t how) {
   options.jfr_normalize_names = (how & 4) != 0 ? 1 : 0;
   options.jfr_class_frames = (how & 8) != 0 ? 1 : 0;
   profcore_profile *profile = nullptr;
-  profcore_error *err = nullptr;
-  if (!ended_well(profcore_decode_bytes(data, size, &options, &profile, &err), err,
-                  {PROFCORE_ERR_UNKNOWN_FORMAT, PROFCORE_ERR_NO_DATA, PROFCORE_ERR_MALFORMED,
-                   PROFCORE_ERR_UNSUPPORTED, PROFCORE_ERR_LIMIT})) {
+  if (!ended_well({PROFCORE_ERR_UNKNOWN_FORMAT, PROFCORE_ERR_NO_DATA, PROFCORE_ERR_MALFORMED,
+                   PROFCORE_ERR_UNSUPPORTED, PROFCORE_ERR_LIMIT},
+                  [&](profcore_error **err) {
+                    return profcore_decode_bytes(data, size, &options, &profile, err);
+                  })) {
     require(profile == nullptr);
     return;
   }
