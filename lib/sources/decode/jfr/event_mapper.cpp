@@ -204,6 +204,10 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
   case EventKind::kOldObject:
     bound.size = measure("objectSize");
     break;
+  case EventKind::kNativeSocket:
+    bound.name = field("operation");
+    bound.weight = field("weight");
+    break;
   case EventKind::kMalloc:
     bound.size = measure("size");
     bound.address = field("address");
@@ -495,6 +499,19 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
                      FrameKind::kLabel));
     break;
   }
+  case EventKind::kNativeSocket: {
+    const std::string_view operation =
+        bound.name == kAbsent
+            ? std::string_view{}
+            : chunk.text_of(type.fields[bound.name], values[bound.name], state.arena);
+    const bool is_read = operation == "READ" || operation == "RECV";
+    const double weight = bound.weight == kAbsent ? 1 : real(bound.weight);
+    put(is_read ? Column::kNativeReadTime : Column::kNativeWriteTime, row,
+        rounded(weight * static_cast<double>(number(bound.duration))));
+    put(is_read ? Column::kNativeReadBytes : Column::kNativeWriteBytes, row,
+        rounded(weight * static_cast<double>(number(bound.bytes))));
+    break;
+  }
   case EventKind::kCounted:
     if (rule.count != Column::kNone) put(rule.count, row, 1);
     // Pyroscope takes the ticks of a duration for nanoseconds.
@@ -666,6 +683,7 @@ void EventMapper::finish() {
   meta.time_ns = start_ns_;
   meta.duration_ns = std::max<int64_t>(0, duration);
   meta.source_format = profile_.intern("jfr");
+  settings_.origin.tell(profile_);
   constexpr Column kFirst[] = {Column::kDatadogCpu, Column::kCpuTime,     Column::kCpu,
                                Column::kCounted,    Column::kWall,        Column::kAllocSpace,
                                Column::kMutexDelay, Column::kMallocSpace, Column::kInuseSpace};

@@ -38,7 +38,7 @@ int64_t parse_timespan(std::string_view text) noexcept {
 
 bool is_setting_event(std::string_view name) noexcept {
   return name == "jdk.ActiveSetting" || name == "jdk.ActiveRecording" ||
-         name == "datadog.DatadogProfilerConfig";
+         name == "datadog.DatadogProfilerConfig" || Origin::is_told_by(name);
 }
 
 void Settings::find_driver() noexcept {
@@ -63,19 +63,29 @@ void Settings::read(const Chunk &chunk) {
     const EventBody body = chunk.body(event);
     values.resize(type.fields.size());
     chunk.read_fields(event.type, body.at, body.end, values);
-    const auto text = [&](std::string_view name) -> std::string_view {
+    // What is of interest here is short.
+    const auto text = [&](std::string_view name, size_t most = 200) -> std::string_view {
       const uint32_t field = type.find_field(name);
       if (field == UINT32_MAX) return {};
-      // What is of interest here is short.
-      return chunk.text_of(type.fields[field], values[field], arena).substr(0, 200);
+      return chunk.text_of(type.fields[field], values[field], arena).substr(0, most);
     };
     const auto number = [&](std::string_view name) -> int64_t {
       const uint32_t field = type.find_field(name);
       if (field == UINT32_MAX || values[field].at == nullptr) return 0;
       return chunk.canonical(type.fields[field], values[field].number);
     };
+    if (type.name == "jdk.JVMInformation") {
+      origin.add_jvm(text("jvmName"), text("jvmVersion"));
+      origin.add_command(text("javaArguments", Origin::kLongestCommand));
+      continue;
+    }
+    if (type.name == "jdk.OSInformation") {
+      origin.add_system(text("osVersion"));
+      continue;
+    }
     if (type.name == "jdk.ActiveRecording") {
       if (text("name").starts_with("async-profiler")) producer = Producer::kAsyncProfiler;
+      origin.add_recording(text("name"));
       continue;
     }
     if (type.name == "datadog.DatadogProfilerConfig") {
