@@ -337,9 +337,10 @@ LocationId StackReader::make_location(uint64_t method, int64_t line, uint64_t ki
   location.kind = kind_of(kind);
   spend(0);
   const bool is_native =
-      has_libraries_ && (location.kind == FrameKind::kLibrary ||
-                         location.kind == FrameKind::kUser || location.kind == FrameKind::kKernel);
-  if (is_native) location.module = library_of(method);
+      has_libraries_ &&
+      (location.kind == FrameKind::kLibrary || location.kind == FrameKind::kUser ||
+       location.kind == FrameKind::kKernel) &&
+      find_library(method, location.module);
   const Line at{function(method, is_native), 0, line > 0 ? line : 0, 0};
   return profile_.add_location(location, {&at, 1});
 }
@@ -350,17 +351,22 @@ FrameKind StackReader::kind_of(uint64_t key) {
   return number == kAbsent ? FrameKind::kUnknown : kinds_[number];
 }
 
-/// What async-profiler has for the class of a native frame is the library it is in.
-ModuleId StackReader::library_of(uint64_t method) {
+/// What async-profiler has for the class of a native frame is the library it is in, but for frames
+/// of its own (<vtable_receiver> of a class).
+bool StackReader::find_library(uint64_t method, ModuleId &module) {
   const uint8_t *const at = method_type_ == kNoType ? nullptr : chunk_.find(method_type_, method);
-  if (at == nullptr || method_class_ == kAbsent) return 0;
-  std::vector<FieldValue> values(method_class_ + 1);
+  if (at == nullptr || method_class_ == kAbsent || method_name_ == kAbsent) return false;
+  const Type &type = chunk_.schema()[method_type_];
+  std::vector<FieldValue> values(std::max(method_class_, method_name_) + 1);
   chunk_.read_fields(method_type_, at, chunk_.end(), values);
+  if (chunk_.text_of(type.fields[method_name_], values[method_name_], arena_).starts_with('<'))
+    return false;
   const std::string_view name = class_name(values[method_class_].number);
-  if (name.empty()) return 0;
-  Module module;
-  module.path = ids_.id_of(profile_, name);
-  return profile_.add_module(module);
+  if (name.empty()) return true;
+  Module library;
+  library.path = ids_.id_of(profile_, name);
+  module = profile_.add_module(library);
+  return true;
 }
 
 /// Native ones go without their library and a descriptor that says nothing.

@@ -117,7 +117,7 @@ private:
   void grow_slots();
   LocationId make_location(uint64_t method, int64_t line, uint64_t kind);
   FunctionId function(uint64_t method, bool is_native);
-  ModuleId library_of(uint64_t method);
+  bool find_library(uint64_t method, ModuleId &module);
   FrameKind kind_of(uint64_t key);
   std::string_view make_class_name(const uint8_t *at);
   void write_class_name(std::string_view internal, std::string &text);

@@ -41,7 +41,7 @@ std::vector<std::string> frames_of_first(const Profile &profile) {
 }
 
 /// A sample of write() in libc.so.6, called by a Java native method.
-jfr_test::Chunk native_sample(bool has_kernel_frames) {
+jfr_test::Chunk native_sample(bool has_kernel_frames, const char *function = "write") {
   jfr_test::Chunk chunk;
   chunk.add_jdk_types();
   jfr_test::add_sample_type(chunk);
@@ -82,7 +82,7 @@ jfr_test::Chunk native_sample(bool has_kernel_frames) {
                     {jfr_test::kMethod, {{1, method(1, 1)}, {2, method(2, 3)}}},
                     {jfr_test::kClass, {{1, of_name(2)}, {2, of_name(4)}}},
                     {jfr_test::kSymbol,
-                     {{1, symbol("write")},
+                     {{1, symbol(function)},
                       {2, symbol("libc.so.6")},
                       {3, symbol("write0")},
                       {4, symbol("java/io/Out")},
@@ -101,6 +101,9 @@ TEST_CASE("async-profiler's native frames have a library for a class; the JDK's 
         std::vector<std::string>{"write [libc.so.6]", "java.io.Out.write0"});
   for (const Function &function : profile.functions())
     CHECK(profile.text(function.system_name) != "libc.so.6.write()L;");
+
+  jfr_test::Chunk receiver = native_sample(true, "<vtable_receiver>");
+  CHECK(frames_of_first(decoded(receiver))[0] == "libc.so.6.<vtable_receiver>");
 
   jfr_test::Chunk again = native_sample(true);
   CHECK(frames_of_first(decoded(again, JfrCompat::kPyroscope)) ==

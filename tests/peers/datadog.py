@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""What dd-java-agent uploads is read as it is sent, and says what the program did.
+Usage: datadog.py PROFCORE CACHE [COMPRESSION...]
+"""
+
+import json
+import re
+import subprocess
+import sys
+
+import fetch
+import peer_run
+from peer_run import expect, expect_measured, near
+from upload_server import UploadServer
+
+PARTS = ["cpu", "sleep", "heap", "lock", "direct", "io", "throw", "serve", "threads"]
+# What each upload has to begin with, by what the agent is told.
+WRAPPED = {"on": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18", "gzip": b"\x1f\x8b", "off": b"FLR\0"}
+PERIOD = 6  # seconds; of two uploads the first is `periodic`, with the agent's start in it, the other `on_shutdown`
+# Metrics that a load like this must touch, but for deadlocks; context switches are counted every ten seconds.
+ZERO = {"threads_deadlocked"}
+SELDOM = {"context_switches_per_sec", "compilation_time"}
+
+
+class DatadogPeers(peer_run.Peers):
+    def agent(self, url, compression, native):
+        switches = {
+            "service": "load", "env": "test", "version": "1.2.3", "trace.agent.url": url, "trace.startup.logs": "false",
+            "trace.methods": "JvmLoad[serve]", "instrumentation.telemetry.enabled": "false", "remote_config.enabled": "false",
+            "profiling.enabled": "true", "profiling.url": url + "/profiling/v1/input", "profiling.upload.period": PERIOD,
+            "profiling.upload.compression": compression, "profiling.start-delay": 0, "profiling.start-force-first": "true",
+            "profiling.ddprof.alloc.enabled": "true", "profiling.ddprof.liveheap.enabled": "true",
+            "profiling.ddprof.wall.context.filter": "false", "profiling.directallocation.enabled": "true",
+            "profiling.experimental.ddprof.nativemem.enabled": native, "profiling.experimental.ddprof.nativemem.interval": 16384,
+            "profiling.experimental.ddprof.nativesocket.enabled": native,
+        }
+        jar = fetch.jar("dd-java-agent", self.cache)
+        return ["-Xshare:auto", f"-javaagent:{jar}", *(f"-Ddd.{name}={value}" for name, value in switches.items())]
+
+    def uploads(self, compression, seconds, native=False):
+        """(facts, the files that were sent, what was said of each)"""
+        with UploadServer() as server:
+            facts = self.load(seconds, PARTS, *self.agent(server.url, compression, str(native).lower()))
+        expect(server.uploads, f"nothing was sent: {self.output[-500:]}")
+        files, said = [], []
+        for number, upload in enumerate(server.uploads):
+            files.append(self.folder / f"upload{number}.jfr")
+            files[-1].write_bytes(upload.parts["main"])
+            said.append(json.loads(upload.parts["event"]))
+        return facts, files, said
+
+    def plain(self, path):
+        """As the JDK's reader wants it; inflated by others than us."""
+        data = path.read_bytes()
+        for program, magic in (("zstd", WRAPPED["on"]), ("lz4", WRAPPED["lz4"]), ("gzip", WRAPPED["gzip"])):
+            if data.startswith(magic):
+                data = subprocess.run([peer_run.needs(program), "-dc"], input=data, capture_output=True, check=True).stdout
+        out = path.with_suffix(".plain.jfr")
+        out.write_bytes(data)
+        return out
+
+    def metrics(self, path, variant):
+        report = json.loads(self.run("metrics", path, "--variant", variant, "--to", "json"))
+        return {metric["name"].removeprefix("prof_jvm_"): metric["value"] for metric in report["metrics"]}, report
+
+
+def read(peers, compression, seconds, native=False, every_value=False):
+    """Both uploads, their events checked: (facts, [(path, its events, its profile, what was said of it)])"""
+    facts, files, said = peers.uploads(compression, seconds, native)
+    found = []
+    for path, about in zip(files, said):
+        expect(path.read_bytes().startswith(WRAPPED[compression]), f"{compression}: sent as {path.read_bytes()[:4]}")
+        summary = peers.run("events", path)
+        versions = re.search(r"^chunks +(\d+) \(version ([\d. and]+)\)", summary, re.M)
+        expect(versions and int(versions[1]) >= 2 and versions[2] == "2.0 and 2.1", f"chunks of both: {summary[:200]}")
+        plain = peers.plain(path)
+        events = peers.check_events(plain, every_value=every_value)
+        expect(peers.counts(path) == events, "wrapped and plain are the same")
+        profile = peers.profile(path)
+        expect({"java-profiler", "JDK Flight Recorder"} <=
+               {found[1] for found in (re.match(r"recorded by: (JDK Flight Recorder|[\w-]+)", text)
+                                       for text in profile.profile["meta"]["comments"]) if found}, "both recorders are told")
+        expect(profile.profile["meta"].get("command", "").startswith("JvmLoad "), "the command is told")
+        peers.run("flame", path, "-o", peers.folder / "flame.html")
+        found.append((path, events, profile, about))
+    return facts, found
+
+
+def check_samples(facts, uploads):
+    def total(kind, *frames, **labels):
+        return sum(profile.sum(kind, *frames, **labels) for _, _, profile, _ in uploads)
+
+    covered = sum(profile.profile["meta"]["duration_ns"] for _, _, profile, _ in uploads) / 1e9
+    for _, _, profile, _ in uploads:
+        for kind in ("cpu", "wall", "alloc_space", "exceptions"):
+            profile.check_whole(kind)
+        heavy, light = profile.sum("cpu", "JvmLoad.heavy", thread="burner"), profile.sum("cpu", "JvmLoad.light", thread="burner")
+        expect_measured(abs(heavy / (heavy + light) - 0.75) < 0.15, f"heavy has {heavy / (heavy + light):.1%} of the burner")
+        expect(profile.profile["sample_types"][profile.profile["default_type"]]["type"] == "cpu", "cpu is the default")
+    # The load lasts from about a second after the agent's start to the end.
+    near(total("cpu", thread="burner") / 1e9, facts.seconds("thread.burner.cpu"), 0.3, "CPU time of the burner")
+    near(total("alloc_space", thread="allocator"), facts["thread.allocator.allocated"], 0.3, "bytes of the allocator")
+    near(total("mutex_delay", "JvmLoad.enterMonitor", thread="waiter") / 1e9, facts.seconds("monitor"), 0.3, "time in monitors")
+    near(total("exceptions", "JvmLoad.fail"), facts["thrown"], 0.3, "exceptions")
+    near(total("file_write_bytes", thread="file writer"), facts["file_written"], 0.3, "bytes written")
+    near(total("socket_write_bytes", thread="socket client"), facts["socket_written"], 0.3, "bytes sent")
+    kept = total("inuse_space", "JvmLoad.keep", thread="allocator")
+    expect_measured(kept > 0.5 * total("inuse_space", thread="allocator"), "what is alive was kept")
+    check_wall(uploads, covered)
+    spans = {labels["span id"] for _, _, profile, _ in uploads for stack, labels, _ in profile.rows
+             if labels.get("thread") == "server" and "span id" in labels}
+    expect(len(spans) > 0.1 * facts["requests"], f"{len(spans)} spans of {facts['requests']} requests")
+    operations = {labels.get("_dd.trace.operation") for _, _, profile, _ in uploads for _, labels, _ in profile.rows}
+    expect("trace.annotation" in operations, f"operations of spans: {operations}")
+
+
+def check_wall(uploads, covered):
+    """Only some threads are sampled at a time: 16 of the pool, of which its epochs tell the size."""
+    for path, _, profile, _ in uploads:
+        text = subprocess.run([peer_run.needs("jfr"), "print", "--json", "--events", "datadog.WallClockSamplingEpoch",
+                               path.with_suffix(".plain.jfr")], capture_output=True, check=True).stdout
+        epochs = [event["values"] for event in json.loads(text)["recording"]["events"]]
+        expect(epochs, "no epochs of the wall clock sampler")
+        share = sum(epoch["numSuccessfulSamples"] for epoch in epochs) / sum(epoch["samplePoolSize"] for epoch in epochs)
+        for name in ("sleeper", "parker"):
+            expected = profile.profile["meta"]["duration_ns"] / 1e9 * share
+            got = profile.seconds("wall", thread=name)
+            expect_measured(0.4 * expected < got < 1.6 * expected, f"wall time of {name}: {got:.2f}, expected about {expected:.2f} of {covered:.1f}")
+
+
+def check_metrics(peers, facts, uploads):
+    filled = {}
+    for path, events, profile, about in uploads:
+        metrics, report = peers.metrics(path, "datakit")
+        for name, value in metrics.items():
+            filled.setdefault(name, []).append(value)
+        expect_measured(metrics["cpu_cores"] > 0.3 and metrics["cpu_cores"] < 4, f"cores: {metrics['cpu_cores']}")
+        seconds = (report["end_ns"] - report["start_ns"]) / 1e9
+        near(metrics["cpu_cores"] * seconds, profile.sum("cpu") / 1e9, 0.01, "cores by the samples")
+        near(metrics["alloc_bytes_total"], profile.sum("alloc_space"), 0.01, "bytes by the samples")
+        expect(metrics["throws_total"] == events["datadog.ExceptionSample"], "exceptions as DataKit counts them")
+        expect(metrics["uptime_nanoseconds"] > 1e9, f"uptime {metrics['uptime_nanoseconds']}")
+        corrected, _ = peers.metrics(path, "corrected")
+        missing = [name for name in metrics if corrected.get(name) is None and name not in SELDOM | ZERO]
+        expect_measured(not missing, f"corrected: no {missing}")
+    empty = {name for name, values in filled.items() if not any(values)}
+    expect_measured(empty <= ZERO | SELDOM, f"metrics that are zero: {empty - ZERO - SELDOM}")
+    expect(not filled["threads_deadlocked"][0], "nothing is deadlocked")
+    near(sum(filled["file_io_write_bytes"]), facts["file_written"], 0.3, "file_io_write_bytes")
+    near(sum(filled["socket_io_write_bytes"]), facts["socket_written"], 0.3, "socket_io_write_bytes")
+    expect_measured(0.01e9 < max(filled["locks_max_wait_time"]) < 10e9, f"longest wait {filled['locks_max_wait_time']}")
+
+
+def usual(peers):
+    """As it is sent today."""
+    facts, uploads = read(peers, "on", PERIOD + 5)
+    expect_measured(len(uploads) >= 2, f"{len(uploads)} uploads")
+    snapshots = [re.search(r"snapshot:(\w+)", about["tags_profiler"])[1] for _, _, _, about in uploads]
+    expect(snapshots[-1] == "on_shutdown", f"snapshots {snapshots}")
+    check_samples(facts, uploads)
+    check_metrics(peers, facts, uploads)
+
+
+def native(peers):
+    """lz4, and the events of native memory and sockets that are off unless asked for."""
+    facts, uploads = read(peers, "lz4", 4, native=True)
+    sums = {kind: sum(profile.sum(kind) for _, _, profile, _ in uploads)
+            for kind in ("malloc_space", "native_socket_read_bytes", "native_socket_write_bytes", "native_socket_write_time")}
+    expect_measured(all(sums.values()), f"something is missing: {sums}")
+    expect_measured(sums["malloc_space"] > 0.5 * facts["direct_bytes"], f"{sums} of {facts['direct_bytes']} direct bytes")
+    written = sum(profile.sum("native_socket_write_bytes", thread="socket client") for _, _, profile, _ in uploads)
+    expect_measured(0.3 * facts["socket_written"] < written < 2 * facts["socket_written"],
+                    f"{written} bytes sent, of {facts['socket_written']}")
+
+
+def other_compressions(peers):
+    for compression in ("gzip", "off"):
+        read(peers, compression, 2)
+
+
+CASES = {"usual": usual, "native": native, "compressions": other_compressions}
+
+
+def main():
+    tool, cache, *chosen = sys.argv[1:]
+    cases = [(name, case) for name, case in CASES.items() if not chosen or name in chosen]
+    peer_run.run_cases(cases, lambda folder: DatadogPeers(tool, cache, folder))
+
+
+if __name__ == "__main__":
+    main()
