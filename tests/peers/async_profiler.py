@@ -3,6 +3,7 @@
 Usage: async_profiler.py VERSION PROFCORE CACHE [CASE...]
 """
 
+import collections
 import re
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from peer_run import Failure, Skip, expect, expect_measured, near, needs
 SECONDS = 1.5
 CPU = "event=cpu,interval=2ms"
 SCALE = {"ms": 1_000_000, "us": 1000}
+# What its reader calls them, and we. Monitors and parks are one class of event there.
+COLUMNS = {"AllocationSample": "alloc_space", "LiveObject": "inuse_space", "MallocEvent": "malloc_space",
+           "ContendedLock": "mutex_delay", "MethodTrace": "method_time", "NativeLockEvent": "native_lock_delay"}
 NO_PERF = ("No access to perf events", "perf_event", "Perf events")
 
 
@@ -35,52 +39,52 @@ class AsyncPeers(peer_run.Peers):
             raise Failure(f"no recording: {self.output[-1000:]}")
         return path, facts
 
-    def read(self, options, parts, seconds=SECONDS, every_value=False):
+    def read(self, options, parts, seconds=SECONDS, frames=0):
         path, facts = self.record(options, parts, seconds)
-        self.events = self.check_events(path, every_value=every_value)
+        self.events = self.check_events(path, frames)
         profile = self.profile(path)
         self.compare_with_its_reader(path, profile, options)
         self.run("flame", path, "-o", self.folder / "flame.html")
         return facts, profile
 
-    def its_reading(self, path):
-        """{kind of event: {(thread, innermost frame): [events, weight]}} by async-profiler's converter."""
+    def its_reading(self, path, options):
+        """{our column: {(thread, innermost frame): [events, what they weigh]}} by async-profiler's own reader."""
         jar = fetch.jar("jfr-converter", self.cache)
-        done = subprocess.run([needs("java"), "-XX:-UsePerfData", "-cp", f"{jar}:{self.classes('AsyncReader', jar)}", "AsyncReader",
-                               path], capture_output=True, text=True, timeout=120, check=False)
+        class_path = f"{jar}:{self.classes('AsyncReader', jar)}"
+        done = subprocess.run([needs("java"), "-XX:-UsePerfData", "-cp", class_path, "AsyncReader", path],
+                              capture_output=True, text=True, timeout=120, check=False)
         expect(done.returncode == 0, f"its own reader fails: {done.stderr[:500]}")
-        found = {}
+        intervals = {name: int(number) * SCALE[unit]
+                     for name, number, unit in re.findall(r"\b(interval|wall)=(\d+)(ms|us)", options)}
+        found = collections.defaultdict(lambda: collections.defaultdict(lambda: [0, 0]))
         for line in done.stdout.splitlines():
             kind, count, weight, thread, frame = line.split("\t")
-            found.setdefault(kind, {})[thread, frame] = [int(count), int(weight)]
+            column, period = COLUMNS.get(kind), 1
+            if kind.startswith("ExecutionSample"):
+                by_wall = "event=wall" in options or ("wall" in intervals and not kind.endswith("STATE_DEFAULT"))
+                column = "wall" if by_wall else "cpu"
+                period = intervals["wall" if by_wall and "wall" in intervals else "interval"]
+            if column:
+                entry = found[column][thread, frame.replace("/", ".")]
+                entry[0] += int(count)
+                entry[1] += int(weight) * period
         return found
 
     def compare_with_its_reader(self, path, profile, options):
         """Every sample has its thread, its innermost frame and its weight."""
-        theirs = self.its_reading(path)
-        periods = {name: int(number) * SCALE[unit] for name, number, unit in re.findall(r"\b(interval|wall)=(\d+)(ms|us)", options)}
-        wanted = {("alloc_space",): ["AllocationSample"], ("inuse_space",): ["LiveObject"], ("malloc_space",): ["MallocEvent"],
-                  ("mutex_delay", "park_delay"): ["ContendedLock"], ("method_time",): ["MethodTrace"],
-                  ("native_lock_delay",): ["NativeLockEvent"]}
-        samples = [kind for kind in theirs if kind.startswith("ExecutionSample")]
-        by_wall = [kind for kind in samples if "event=wall" in options or ("wall=" in options and not kind.endswith("STATE_DEFAULT"))]
-        wanted["cpu",] = [kind for kind in samples if kind not in by_wall]
-        wanted["wall",] = by_wall
-        dotted = lambda frames: {(thread, frame.replace("/", ".")): entry for (thread, frame), entry in frames.items()}  # noqa: E731
-        for columns, kinds in wanted.items():
-            period = periods.get("wall" if columns[0] == "wall" and "wall" in periods else "interval", 0) if columns[0] in ("cpu", "wall") else 1
-            its = {}
-            for kind in kinds:
-                for key, (count, weight) in dotted(theirs.get(kind, {})).items():
-                    entry = its.setdefault(key, [0, 0])
-                    entry[0] += count
-                    entry[1] += weight * period
-            ours = dotted(profile.by_frame(*columns))
+        its = self.its_reading(path, options)
+        for column in {"cpu", "wall", *COLUMNS.values()}:
+            ours = {}
+            for (thread, frame), entry in profile.by_frame(column, *(["park_delay"] if column == "mutex_delay" else [])).items():
+                ours[thread, frame.replace("/", ".")] = entry
             # Since 4.3 a wall clock sample says how long it stands for; its converter counts intervals.
-            slack = 0.5 if columns[0] == "wall" and self.version >= (4, 3) else 1e-6
-            wrong = [f"{key}: {ours.get(key)}, its reader has {its.get(key)}" for key in sorted(set(ours) | set(its))
-                     if ours.get(key, [0])[0] != its.get(key, [0])[0] or abs(ours[key][1] - its[key][1]) > slack * its[key][1] + its[key][0]]
-            expect(not wrong, f"{columns}: {len(wrong)} of {len(its)} differ: {wrong[:6]}")
+            slack = 0.5 if column == "wall" and self.version >= (4, 3) else 1e-6
+            wrong = []
+            for key in sorted(set(ours) | set(its[column])):
+                (our_count, our_weight), (count, weight) = ours.get(key, (0, 0)), its[column].get(key, (0, 0))
+                if our_count != count or abs(our_weight - weight) > slack * weight + count:
+                    wrong.append(f"{key}: {our_count} weigh {our_weight}, its reader has {count} with {weight}")
+            expect(not wrong, f"{column}: {len(wrong)} of {len(its[column])} differ: {wrong[:6]}")
 
 
 def check_cpu(facts, profile, tolerance=0.25):
@@ -111,8 +115,8 @@ def check_wall(facts, profile, tolerance=0.25):
         near(profile.seconds("wall", thread=name), facts.seconds(f"thread.{name}.wall"), tolerance, f"wall time of {name}")
     states = {labels.get("state") for _, labels, _ in profile.rows}
     expect({"RUNNABLE", "SLEEPING"} <= states, f"states are {states}")
-    expect_measured(profile.seconds("wall", "java.lang.Thread.sleep", thread="sleeper") > 0.8 * profile.seconds("wall", thread="sleeper"),
-                    "the sleeper sleeps")
+    asleep = profile.seconds("wall", "java.lang.Thread.sleep", thread="sleeper")
+    expect_measured(asleep > 0.8 * profile.seconds("wall", thread="sleeper"), f"the sleeper sleeps {asleep:.2f} s")
 
 
 def check_alloc(facts, profile, tolerance=0.25):
@@ -136,10 +140,10 @@ def check_live(facts, profile):
 def check_locks(facts, profile, tolerance=0.15):
     for kind in ("mutex_delay", "park_delay"):
         profile.check_whole(kind)
-    near(profile.seconds("mutex_delay", "JvmLoad.enterMonitor", thread="waiter"), facts.seconds("monitor"), tolerance, "time in monitors")
-    near(profile.sum("mutex_contentions", "JvmLoad.enterMonitor", thread="waiter"), facts["monitor_waits"], 0.1, "entries of monitors")
-    near(profile.seconds("park_delay", "JvmLoad.takeLock", thread="waiter"), facts.seconds("lock"), tolerance, "time in locks")
-    near(profile.sum("park_count", "JvmLoad.takeLock", thread="waiter"), facts["lock_waits"], 0.1, "waits for locks")
+    for what, method, fact in (("mutex", "JvmLoad.enterMonitor", "monitor"), ("park", "JvmLoad.takeLock", "lock")):
+        near(profile.seconds(what + "_delay", method, thread="waiter"), facts.seconds(fact), tolerance, f"time of {method}")
+        count = what + ("_contentions" if what == "mutex" else "_count")
+        near(profile.sum(count, method, thread="waiter"), facts[fact + "_waits"], 0.1, f"waits of {method}")
     parks = profile.types.index("park_count")
     classes = {labels.get("class") for stack, labels, values in profile.rows if values[parks] and "JvmLoad.takeLock" in stack}
     expect(classes == {"java.util.concurrent.locks.ReentrantLock$NonfairSync"}, f"locks are {classes}")
@@ -195,7 +199,7 @@ def together(peers):
         options += ",wall=10ms"
     if peers.version >= (4,):
         options += ",live,nativemem=64k,trace=JvmLoad.enterMonitor,nativelock=1ms,proc=1"
-    facts, profile = peers.read(options, parts, 2, every_value=True)
+    facts, profile = peers.read(options, parts, 2, frames=20)
     check_cpu(facts, profile)
     check_alloc(facts, profile)
     check_locks(facts, profile)

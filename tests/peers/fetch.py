@@ -22,11 +22,16 @@ ASK_AGAIN = 900  # seconds after a registry did not answer
 
 # What it is called here: group:artifact:version, SHA-256 of the jar.
 ARTIFACTS = {
-    "async-profiler 2.9": ("tools.profiler:async-profiler:2.9", "6c4e993c28cf2882964cac82a0f96e81a325840043884526565017b2f62c5ba4"),
-    "async-profiler 3.0": ("tools.profiler:async-profiler:3.0", "8f798860049d01f4a2f853596d28c85d2983f0c098f165a32909b7da9c74209f"),
-    "async-profiler 4.6": ("tools.profiler:async-profiler:4.6", "a5d3d9f4582c2033fa9db518046e73ef97219801f3e7542b82e3e09261ebe493"),
-    "jfr-converter": ("tools.profiler:jfr-converter:4.5", "d8a5452b26adb11a2a0abf0c53799a6fd60dbccb0647efa5a734e3c46ced3df4"),
-    "dd-java-agent": ("com.datadoghq:dd-java-agent:1.68.1", "86c97c1348277bb024f6185c4fd15a5567c50ab648f88277dffc429adb4bf927"),
+    "async-profiler 2.9": (
+        "tools.profiler:async-profiler:2.9", "6c4e993c28cf2882964cac82a0f96e81a325840043884526565017b2f62c5ba4"),
+    "async-profiler 3.0": (
+        "tools.profiler:async-profiler:3.0", "8f798860049d01f4a2f853596d28c85d2983f0c098f165a32909b7da9c74209f"),
+    "async-profiler 4.6": (
+        "tools.profiler:async-profiler:4.6", "a5d3d9f4582c2033fa9db518046e73ef97219801f3e7542b82e3e09261ebe493"),
+    "jfr-converter": (
+        "tools.profiler:jfr-converter:4.5", "d8a5452b26adb11a2a0abf0c53799a6fd60dbccb0647efa5a734e3c46ced3df4"),
+    "dd-java-agent": (
+        "com.datadoghq:dd-java-agent:1.68.1", "86c97c1348277bb024f6185c4fd15a5567c50ab648f88277dffc429adb4bf927"),
 }
 LIBRARY = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "none") + "/libasyncProfiler.so"
 
