@@ -16,7 +16,7 @@ public class JvmLoad {
   static final Map<String, AtomicLong> facts = new TreeMap<>();
   static final Map<String, Runnable> parts = new LinkedHashMap<>();
   static volatile long sink;
-  static long end;
+  static volatile long end;
   static Path folder;
 
   static void add(String name, long value) {

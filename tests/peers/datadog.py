@@ -6,17 +6,16 @@ Usage: datadog.py PROFCORE CACHE [CASE...]
 import collections
 import json
 import re
-import subprocess
 import sys
 
 import fetch
 import peer_run
-from peer_run import compare_jfr_print, expect, expect_measured, near
+from peer_run import MAGIC, compare_jfr_print, expect, expect_measured, near
 from upload_server import UploadServer
 
 PARTS = ["cpu", "sleep", "heap", "lock", "direct", "io", "throw", "serve", "threads"]
 # What each upload has to begin with, by what the agent is told.
-WRAPPED = {"on": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18", "gzip": b"\x1f\x8b", "off": b"FLR\0"}
+WRAPPED = {"on": MAGIC["zstd"], "lz4": MAGIC["lz4"]}
 PERIOD = 6  # seconds; of two uploads the first is `periodic`, with the agent's start in it, the other `on_shutdown`
 # Metrics that a load like this must touch, but for deadlocks; context switches are counted every ten seconds.
 ZERO = {"threads_deadlocked"}
@@ -45,7 +44,7 @@ class DatadogPeers(peer_run.Peers):
 
     def uploads(self, compression, seconds, everything):
         """(facts, the files that were sent, what was said of each)"""
-        with UploadServer() as server:
+        with UploadServer("/profiling/") as server:
             facts = self.load(seconds, PARTS, *self.agent(server.url, compression, everything))
         expect(server.uploads, f"nothing was sent: {self.output[-500:]}")
         files, said = [], []
@@ -54,16 +53,6 @@ class DatadogPeers(peer_run.Peers):
             files[-1].write_bytes(upload.parts["main"])
             said.append(json.loads(upload.parts["event"]))
         return facts, files, said
-
-    def plain(self, path):
-        """As the JDK's reader wants it; inflated by others than us."""
-        data = path.read_bytes()
-        for program, magic in (("zstd", WRAPPED["on"]), ("lz4", WRAPPED["lz4"]), ("gzip", WRAPPED["gzip"])):
-            if data.startswith(magic):
-                data = subprocess.run([peer_run.needs(program), "-dc"], input=data, capture_output=True, check=True).stdout
-        out = path.with_suffix(".plain.jfr")
-        out.write_bytes(data)
-        return out
 
     def metrics(self, path, variant):
         report = json.loads(self.run("metrics", path, "--variant", variant, "--to", "json"))

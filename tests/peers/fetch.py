@@ -30,6 +30,8 @@ ARTIFACTS = {
         "tools.profiler:async-profiler:4.6", "a5d3d9f4582c2033fa9db518046e73ef97219801f3e7542b82e3e09261ebe493"),
     "jfr-converter": (
         "tools.profiler:jfr-converter:4.5", "d8a5452b26adb11a2a0abf0c53799a6fd60dbccb0647efa5a734e3c46ced3df4"),
+    "pyroscope agent": (
+        "io.pyroscope:agent:2.9.2", "ad738199a90734f7b8392bae1ab892027d411acb953ef1f00cd6e8e7c669ff8f"),
     "dd-java-agent": (
         "com.datadoghq:dd-java-agent:1.68.1", "86c97c1348277bb024f6185c4fd15a5567c50ab648f88277dffc429adb4bf927"),
 }
@@ -41,7 +43,8 @@ def jar(name, folder):
     coordinates, digest = ARTIFACTS[name]
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "{1}-{2}.jar".format(*coordinates.split(":"))
+    _, artifact, version = coordinates.split(":")
+    path = folder / f"{artifact}-{version}.jar"
     with open(folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():

@@ -3,6 +3,7 @@
 import collections
 import fcntl
 import json
+import os
 import re
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from harness import ATTEMPTS, SKIP, Failure, Skip, Unlucky, expect, expect_measu
 # No files in /tmp; all frames of a compiled method's callers.
 JVM = ["-XX:-UsePerfData", "-Xmx600m", "-XX:+UnlockDiagnosticVMOptions", "-XX:+DebugNonSafepoints"]
 CUT = "(cut)"
+MAGIC = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18", "gzip": b"\x1f\x8b"}
 
 
 class Facts(dict):
@@ -42,22 +44,24 @@ class Peers:
         folder = self.cache / "classes"
         folder.mkdir(parents=True, exist_ok=True)
         made = folder / (source + ".class")
+        class_path = [folder, *class_path]
         path = HERE / (source + ".java")
         with open(folder / "lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists() or made.stat().st_mtime < path.stat().st_mtime:
-                subprocess.run([needs("javac"), "-nowarn", "-XDignore.symbol.file", "-cp", ":".join(map(str, class_path)) or ".",
+                subprocess.run([needs("javac"), "-nowarn", "-XDignore.symbol.file", "-cp", ":".join(map(str, class_path)),
                                 "-d", folder, path], check=True, capture_output=True, timeout=120)
         return folder
 
-    def load(self, seconds, parts, *options):
-        """Runs JvmLoad; returns its facts."""
+    def load(self, seconds, parts, *options, program="JvmLoad", class_path=(), environment=None):
+        """Runs JvmLoad, or a program that calls it; returns its facts."""
         facts = self.folder / "facts"
         facts.unlink(missing_ok=True)
         command = [needs("java"), *JVM, f"-Djava.io.tmpdir={self.folder}", *map(str, options),
-                   "-cp", self.classes("JvmLoad"), "JvmLoad", facts, str(seconds), *parts]
+                   "-cp", ":".join(map(str, [self.classes("JvmLoad"), *class_path])), program, facts, str(seconds), *parts]
         with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", cwd=self.folder) as process:
+                              stderr=subprocess.STDOUT, text=True, errors="replace", cwd=self.folder,
+                              env={**os.environ, **(environment or {})}) as process:
             try:
                 self.output, _ = process.communicate(timeout=seconds + 45)
             except subprocess.TimeoutExpired as error:
@@ -83,6 +87,16 @@ class Peers:
         expect(done.returncode == 0, f"the JDK does not read it: {done.stderr[:300]}")
         pairs = (line.split(" ", 1) for line in done.stdout.splitlines())
         return {name: int(count) for count, name in pairs}
+
+    def plain(self, path):
+        """As the JDK's reader wants it; inflated by others than us."""
+        data = path.read_bytes()
+        for program, magic in MAGIC.items():
+            if data.startswith(magic):
+                data = subprocess.run([needs(program), "-dc"], input=data, capture_output=True, check=True).stdout
+        out = path.with_suffix(".plain.jfr")
+        out.write_bytes(data)
+        return out
 
     # --- ours
 

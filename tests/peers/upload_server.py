@@ -1,4 +1,4 @@
-"""A server that keeps what profilers send to it: on 127.0.0.1, a port that is free, as long as the `with` lasts."""
+"""A server that keeps what profilers send to a path: on 127.0.0.1, a port that is free, as long as the `with` lasts."""
 
 import email.parser
 import email.policy
@@ -20,9 +20,8 @@ class Upload:
 
 
 class UploadServer:
-    def __init__(self):
+    def __init__(self, kept_path):
         uploads = self.uploads = []
-        arrived = self.arrived = threading.Condition()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -40,11 +39,9 @@ class UploadServer:
 
             def do_POST(self):
                 body = self.body()
-                known = self.path.startswith("/profiling")
+                known = self.path.startswith(kept_path)
                 if known:
-                    with arrived:
-                        uploads.append(Upload(self.path, self.headers, body))
-                        arrived.notify_all()
+                    uploads.append(Upload(self.path, self.headers, body))
                 self.answer(200 if known else 404)
 
             do_PUT = do_POST

@@ -71,7 +71,7 @@ struct EventMapper::ChunkState {
 
 EventMapper::EventMapper(Profile &profile, const DecodeOptions &options)
     : profile_{profile}, options_{options}, pyroscope_{options.jfr.compat == JfrCompat::kPyroscope},
-      context_labels_{options.jfr.context_labels} {
+      context_labels_{options.jfr.context_labels, options.context} {
   columns_.fill(SIZE_MAX);
 }
 

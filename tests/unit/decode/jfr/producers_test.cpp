@@ -1,6 +1,7 @@
 // What one producer writes and another does not, as the real ones were seen to write it
 // (tests/peers).
 
+#include "base/inflate.hpp"
 #include "jfr_samples.hpp"
 #include "sources/decode/decode.hpp"
 
@@ -161,6 +162,52 @@ TEST_CASE("java-profiler's native memory and sockets, by weight") {
   REQUIRE(labels.size() == 1);
   CHECK(profile.text(labels[0].key) == "host");
   CHECK(profile.text(labels[0].text) == "[::1]:80");
+}
+
+TEST_CASE("labels of Pyroscope's contexts, plain and as its agent sends them") {
+  jfr_test::Chunk chunk;
+  chunk.add_jdk_types();
+  chunk.type(700, "jdk.JavaMonitorEnter",
+             {{"startTime", jfr_test::kLong},
+              {"duration", jfr_test::kLong},
+              {"contextId", jfr_test::kLong}},
+             "jdk.jfr.Event");
+  for (const int64_t context : {0, 9, 8})
+    chunk.event(700, [context](Writer &out) {
+      out.i64(1);
+      out.i64(10);
+      out.i64(context);
+    });
+  const std::string file = chunk.finish();
+  // contexts = { 9: { 1: 2 } }, strings = { 1: "customer", 2: "large" }
+  constexpr std::string_view kLabels = "\x0a\x0a\x08\x09\x12\x06\x0a\x04\x08\x01\x10\x02"
+                                       "\x12\x0c\x08\x01\x12\x08"
+                                       "customer"
+                                       "\x12\x09\x08\x02\x12\x05"
+                                       "large";
+  Buffer zipped;
+  deflate_gzip(kLabels, 6, zipped);
+  const std::string_view sent{zipped.data(), zipped.size()};
+  for (const std::string_view labels : {kLabels, sent}) {
+    DecodeOptions options;
+    options.jfr.context_labels = {reinterpret_cast<const uint8_t *>(labels.data()), labels.size()};
+    const Profile profile =
+        decode({reinterpret_cast<const uint8_t *>(file.data()), file.size()}, options);
+    REQUIRE(profile.sample_count() == 3);
+    const auto of = [&profile](size_t row) {
+      return profile.labels_of(profile.sample_label_sets()[row]);
+    };
+    CHECK(of(0).empty());
+    REQUIRE(of(1).size() == 1);
+    CHECK(profile.text(of(1)[0].key) == "customer");
+    CHECK(profile.text(of(1)[0].text) == "large");
+    CHECK(of(2).empty());
+  }
+  DecodeOptions cut;
+  const std::string_view half = sent.substr(0, sent.size() / 2);
+  cut.jfr.context_labels = {reinterpret_cast<const uint8_t *>(half.data()), half.size()};
+  CHECK_THROWS_AS(decode({reinterpret_cast<const uint8_t *>(file.data()), file.size()}, cut),
+                  Error);
 }
 
 TEST_CASE("program, JVM, system and recorders of a recording") {
