@@ -80,8 +80,8 @@ typedef struct profcore_decode_options {
   int32_t jfr_normalize_names;    /**< JFR, 1: `App$$Lambda$12/0x7f..` becomes `App$$Lambda_` ... */
   int32_t jfr_class_frames;       /**< JFR, 1: what was allocated is a leaf frame, not a label */
   int32_t jfr_metrics; /**< JFR, 1: gather what profcore_metrics_compute needs, in the same pass */
-  /** JFR: Pyroscope's labels of context ids (a LabelsSnapshot, the part `labels` of its uploads);
-   * NULL = none. */
+  /** JFR: Pyroscope's labels of context ids (a LabelsSnapshot, plain or gzip: the part `labels` of
+   * its uploads); NULL = none. */
   const void *jfr_labels;
   size_t jfr_labels_size;
   uint64_t jfr_sample_rate; /**< JFR, compat PYROSCOPE: samples per second; 0 = 100 */

@@ -48,6 +48,10 @@ enum class Column : uint8_t {
   kSocketReadBytes,
   kSocketWriteTime,
   kSocketWriteBytes,
+  kNativeReadTime, ///< datadog.NativeSocketEvent: what jdk.SocketRead has too, when that is long
+  kNativeReadBytes,
+  kNativeWriteTime,
+  kNativeWriteBytes,
   kGcPause,
   kMethodCalls,
   kMethodTime,
@@ -88,6 +92,7 @@ enum class EventKind : uint8_t {
   kOldObject,
   kMalloc,
   kFree,
+  kNativeSocket,
   kGcPause,
   kCounted, ///< one, a duration, bytes: what RecordedEvent says
 };

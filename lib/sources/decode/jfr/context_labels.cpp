@@ -26,7 +26,14 @@ Entry read_entry(WireReader reader) {
 
 } // namespace
 
-ContextLabels::ContextLabels(std::span<const uint8_t> bytes) {
+ContextLabels::ContextLabels(std::span<const uint8_t> bytes, const Context &context) {
+  if (is_gzip(bytes)) {
+    Context within = context;
+    within.limits.tighten_inflated(Limits::scaled(context.limits.max_inflate_ratio, bytes.size()),
+                                   "max_inflate_ratio");
+    inflated_ = inflate_gzip(bytes, within);
+    bytes = inflated_.span();
+  }
   struct Raw {
     uint64_t context, key, value;
   };
@@ -41,11 +48,11 @@ ContextLabels::ContextLabels(std::span<const uint8_t> bytes) {
       strings_[entry.key] = {reinterpret_cast<const char *>(entry.value.bytes.data()),
                              entry.value.bytes.size()};
     } else if (field.number == 1) {
-      WireReader context{entry.value.bytes, bytes.data()};
+      WireReader labels{entry.value.bytes, bytes.data()};
       WireField label;
-      while (context.next(label)) {
+      while (labels.next(label)) {
         if (label.number != 1 || label.type != WireType::kBytes) continue;
-        const Entry pair = read_entry(context.inside(label));
+        const Entry pair = read_entry(labels.inside(label));
         raw.push_back({entry.key, pair.key, pair.number});
       }
     }

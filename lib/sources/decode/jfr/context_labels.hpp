@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/hash.hpp"
+#include "base/inflate.hpp"
 #include "model/profile.hpp"
 
 #include <cstdint>
@@ -16,8 +17,9 @@ namespace profcore::jfr {
 /// = 1: map of key to value, both ids of strings }, strings = 2: map of id to text }.
 class ContextLabels {
 public:
-  /// Throws kMalformed when it is no such message. `bytes` must stay.
-  explicit ContextLabels(std::span<const uint8_t> bytes);
+  /// Plain, or gzip as its agent sends it. Throws kMalformed when it is no such message. `bytes`
+  /// must stay.
+  ContextLabels(std::span<const uint8_t> bytes, const Context &context);
   ContextLabels() = default;
 
   struct Pair {
@@ -32,6 +34,7 @@ public:
 private:
   static constexpr size_t kMostLabels = 128;
 
+  Bytes inflated_;
   std::unordered_map<uint64_t, std::string_view, SeededHash> strings_;
   std::unordered_map<uint64_t, std::vector<Pair>, SeededHash> contexts_;
   uint64_t lost_ = 0;

@@ -72,7 +72,7 @@ struct EventMapper::ChunkState {
 
 EventMapper::EventMapper(Profile &profile, const DecodeOptions &options)
     : profile_{profile}, options_{options}, pyroscope_{options.jfr.compat == JfrCompat::kPyroscope},
-      context_labels_{options.jfr.context_labels} {
+      context_labels_{options.jfr.context_labels, options.context} {
   columns_.fill(SIZE_MAX);
 }
 
@@ -206,6 +206,10 @@ EventMapper::Bound EventMapper::bind(const Chunk &chunk, TypeIndex index,
     break;
   case EventKind::kOldObject:
     bound.size = measure("objectSize");
+    break;
+  case EventKind::kNativeSocket:
+    bound.name = field("operation");
+    bound.weight = measure("weight");
     break;
   case EventKind::kMalloc:
     bound.size = measure("size");
@@ -504,6 +508,19 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
                      FrameKind::kLabel));
     break;
   }
+  case EventKind::kNativeSocket: {
+    const std::string_view operation =
+        bound.name == kAbsent
+            ? std::string_view{}
+            : chunk.text_of(type.fields[bound.name], event[bound.name], state.arena);
+    const bool is_read = operation == "READ" || operation == "RECV";
+    const double weight = bound.weight.field == kAbsent ? 1 : real(bound.weight);
+    put(is_read ? Column::kNativeReadTime : Column::kNativeWriteTime, row,
+        rounded(weight * static_cast<double>(number(bound.duration))));
+    put(is_read ? Column::kNativeReadBytes : Column::kNativeWriteBytes, row,
+        rounded(weight * static_cast<double>(number(bound.bytes))));
+    break;
+  }
   case EventKind::kCounted:
     if (rule.count != Column::kNone) put(rule.count, row, 1);
     // Pyroscope takes the ticks of a duration for nanoseconds.
@@ -676,6 +693,7 @@ void EventMapper::finish() {
   meta.time_ns = start_ns_;
   meta.duration_ns = std::max<int64_t>(0, duration);
   meta.source_format = profile_.intern("jfr");
+  settings_.origin.tell(profile_);
   constexpr Column kFirst[] = {Column::kDatadogCpu, Column::kCpuTime,     Column::kCpu,
                                Column::kCounted,    Column::kWall,        Column::kAllocSpace,
                                Column::kMutexDelay, Column::kMallocSpace, Column::kInuseSpace};

@@ -13,6 +13,8 @@ struct Bound {
   bool is_setting = false;
   uint32_t id = UINT32_MAX, name = UINT32_MAX, value = UINT32_MAX;
   uint32_t cpu_interval = UINT32_MAX, wall_interval = UINT32_MAX;
+  uint32_t jvm_name = UINT32_MAX, jvm_version = UINT32_MAX, java_arguments = UINT32_MAX;
+  uint32_t os_version = UINT32_MAX;
   uint32_t fields = 0; ///< up to the last of them
 };
 
@@ -30,6 +32,10 @@ Bound bind(const Type &type) {
   bound.value = field("value");
   bound.cpu_interval = field("cpuInterval");
   bound.wall_interval = field("wallInterval");
+  bound.jvm_name = field("jvmName");
+  bound.jvm_version = field("jvmVersion");
+  bound.java_arguments = field("javaArguments");
+  bound.os_version = field("osVersion");
   return bound;
 }
 
@@ -68,7 +74,7 @@ int64_t parse_timespan(std::string_view text) noexcept {
 
 bool is_setting_event(std::string_view name) noexcept {
   return name == "jdk.ActiveSetting" || name == "jdk.ActiveRecording" ||
-         name == "datadog.DatadogProfilerConfig";
+         name == "datadog.DatadogProfilerConfig" || Origin::is_told_by(name);
 }
 
 void Settings::find_driver() noexcept {
@@ -93,17 +99,27 @@ void Settings::read(const Chunk &chunk) {
     const EventBody body = chunk.body(event);
     values.resize(bound.fields);
     chunk.read_fields(event.type, body.at, body.end, values);
-    const auto text = [&](uint32_t field) -> std::string_view {
+    // What is of interest here is short.
+    const auto text = [&](uint32_t field, size_t most = 200) -> std::string_view {
       if (field == UINT32_MAX) return {};
-      // What is of interest here is short.
-      return chunk.text_of(type.fields[field], values[field], arena).substr(0, 200);
+      return chunk.text_of(type.fields[field], values[field], arena).substr(0, most);
     };
     const auto number = [&](uint32_t field) -> int64_t {
       if (field == UINT32_MAX || values[field].at == nullptr) return 0;
       return chunk.canonical(type.fields[field], values[field].number);
     };
+    if (type.name == "jdk.JVMInformation") {
+      origin.add_jvm(text(bound.jvm_name), text(bound.jvm_version));
+      origin.add_command(text(bound.java_arguments, Origin::kLongestCommand));
+      continue;
+    }
+    if (type.name == "jdk.OSInformation") {
+      origin.add_system(text(bound.os_version));
+      continue;
+    }
     if (type.name == "jdk.ActiveRecording") {
       if (text(bound.name).starts_with("async-profiler")) producer = Producer::kAsyncProfiler;
+      origin.add_recording(text(bound.name));
       continue;
     }
     if (type.name == "datadog.DatadogProfilerConfig") {

@@ -5,6 +5,7 @@
 // stands here is what makes them times.
 
 #include "sources/decode/jfr/chunk.hpp"
+#include "sources/decode/jfr/origin.hpp"
 
 #include <cstdint>
 #include <string>
@@ -31,6 +32,7 @@ struct Settings {
   int64_t dd_wall_interval = 0;
   /// JDK: nanoseconds between samples of an event type, by the type's name.
   std::unordered_map<std::string, int64_t> periods;
+  Origin origin;
 
   /// Takes what the chunk's setting events say; what they do not say stays as it was.
   void read(const Chunk &chunk);

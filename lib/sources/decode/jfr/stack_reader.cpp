@@ -53,13 +53,15 @@ void StackReader::bind() {
     method_class_ = method.find_field("type");
     method_name_ = method.find_field("name");
     method_descriptor_ = method.find_field("descriptor");
-    functions_.resize(chunk_.pool(method_type_).size(), 0);
+    functions_.resize(chunk_.pool(method_type_).size() * 2, 0);
   }
   if (class_type_ != kNoType) class_name_field_ = schema[class_type_].find_field("name");
   if (kind_type_ != kNoType) {
     const Pool &kinds = chunk_.pool(kind_type_);
     for (size_t i = 0; i < kinds.size(); ++i)
       kinds_.push_back(kind_named(chunk_.text_of(kind_type_, kinds.key(i), arena_)));
+    has_libraries_ = !form_.pyroscope &&
+                     std::find(kinds_.begin(), kinds_.end(), FrameKind::kKernel) != kinds_.end();
   }
   if (trace_type_ == kNoType) return;
   const Type &trace = schema[trace_type_];
@@ -335,7 +337,12 @@ LocationId StackReader::make_location(uint64_t method, int64_t line, uint64_t ki
   Location location;
   location.kind = kind_of(kind);
   spend(0);
-  const Line at{function(method), 0, line > 0 ? line : 0, 0};
+  const bool is_native =
+      has_libraries_ &&
+      (location.kind == FrameKind::kLibrary || location.kind == FrameKind::kUser ||
+       location.kind == FrameKind::kKernel) &&
+      find_library(method, location.module);
+  const Line at{function(method, is_native), 0, line > 0 ? line : 0, 0};
   return profile_.add_location(location, {&at, 1});
 }
 
@@ -345,9 +352,29 @@ FrameKind StackReader::kind_of(uint64_t key) {
   return number == kAbsent ? FrameKind::kUnknown : kinds_[number];
 }
 
-FunctionId StackReader::function(uint64_t key) {
+/// What async-profiler has for the class of a native frame is the library it is in, but for frames
+/// of its own (<vtable_receiver> of a class).
+bool StackReader::find_library(uint64_t method, ModuleId &module) {
+  const uint8_t *const at = method_type_ == kNoType ? nullptr : chunk_.find(method_type_, method);
+  if (at == nullptr || method_class_ == kAbsent || method_name_ == kAbsent) return false;
+  const Type &type = chunk_.schema()[method_type_];
+  std::vector<FieldValue> values(std::max(method_class_, method_name_) + 1);
+  chunk_.read_fields(method_type_, at, chunk_.end(), values);
+  if (chunk_.text_of(type.fields[method_name_], values[method_name_], arena_).starts_with('<'))
+    return false;
+  const std::string_view name = class_name(values[method_class_].number);
+  if (name.empty()) return true;
+  Module library;
+  library.path = ids_.id_of(profile_, name);
+  module = profile_.add_module(library);
+  return true;
+}
+
+/// Native ones go without their library and a descriptor that says nothing.
+FunctionId StackReader::function(uint64_t key, bool is_native) {
   const uint32_t number = method_type_ == kNoType ? kAbsent : chunk_.pool(method_type_).find(key);
-  if (number != kAbsent && functions_[number] != 0) return functions_[number] - 1;
+  const size_t known = size_t{number} * 2 + (is_native ? 1 : 0);
+  if (number != kAbsent && functions_[known] != 0) return functions_[known] - 1;
   Function function;
   if (number == kAbsent) {
     function.name = profile_.intern(fmt::format("[unknown method {}]", key));
@@ -363,8 +390,9 @@ FunctionId StackReader::function(uint64_t key) {
   };
   const std::string_view name = symbol(method_name_);
   const std::string_view descriptor = symbol(method_descriptor_);
-  const std::string_view of_class =
-      method_class_ == kAbsent ? std::string_view{} : class_name(values[method_class_].number);
+  const std::string_view of_class = method_class_ == kAbsent || is_native
+                                        ? std::string_view{}
+                                        : class_name(values[method_class_].number);
   text_.assign(of_class);
   if (!of_class.empty() || form_.pyroscope) text_ += '.';
   text_ += normalize_symbol(name, form_.normalize, normalized_);
@@ -374,7 +402,7 @@ FunctionId StackReader::function(uint64_t key) {
   if (!of_class.empty() && !descriptor.empty() && !form_.pyroscope)
     function.system_name = profile_.intern(text_.append(descriptor));
   const FunctionId made = profile_.add_function(function);
-  functions_[number] = made + 1;
+  functions_[known] = made + 1;
   spend(text_.size());
   return made;
 }

@@ -116,7 +116,8 @@ private:
   LocationId find_location(uint64_t key);
   void grow_slots();
   LocationId make_location(uint64_t method, int64_t line, uint64_t kind);
-  FunctionId function(uint64_t method);
+  FunctionId function(uint64_t method, bool is_native);
+  bool find_library(uint64_t method, ModuleId &module);
   FrameKind kind_of(uint64_t key);
   std::string_view make_class_name(const uint8_t *at);
   void write_class_name(std::string_view internal, std::string &text);
@@ -142,12 +143,13 @@ private:
   uint32_t method_class_ = UINT32_MAX, method_name_ = UINT32_MAX, method_descriptor_ = UINT32_MAX;
   uint32_t class_name_field_ = UINT32_MAX;
   FrameShape shape_;
-  bool is_usual_ = false; ///< traces are laid out as all known writers do
+  bool has_libraries_ = false; ///< native frames are C's, not Java's native methods
+  bool is_usual_ = false;      ///< traces are laid out as all known writers do
 
   PodVector<Trace> traces_; ///< by key - smallest_key_ or, if not by_key_, by number in the pool
   bool by_key_ = false;
   uint64_t smallest_key_ = 0;
-  PodVector<uint32_t> functions_; ///< by number in the Method pool: function + 1
+  PodVector<uint32_t> functions_; ///< by 2 x number in the Method pool, + 1 if native: function + 1
   std::vector<FrameKind> kinds_;  ///< by number in the FrameType pool
   PodVector<Slot> cache_; ///< frames by their bytes; each has one slot, the last one met stays
   int cache_shift_ = 64;
