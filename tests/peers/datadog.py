@@ -101,7 +101,7 @@ def check_samples(peers, facts, uploads):
     near(total("file_write_bytes", thread="file writer"), facts["file_written"], 0.3, "bytes written")
     near(total("socket_write_bytes", thread="socket client"), facts["socket_written"], 0.3, "bytes sent")
     kept = total("inuse_space", "JvmLoad.keep", thread="allocator")
-    expect_measured(kept > 0.5 * total("inuse_space", thread="allocator"), "what is alive was kept")
+    expect_measured(kept > 0.25 * total("inuse_space", thread="allocator"), "what is alive was kept")
     check_wall(peers, uploads[-1])
     spans = {labels["span id"] for _, _, profile, _ in uploads for stack, labels, _ in profile.rows
              if labels.get("thread") == "server" and "span id" in labels}
