@@ -514,7 +514,7 @@ inline bool EventMapper::map(ChunkState &state, const Pending &event, size_t row
             ? std::string_view{}
             : chunk.text_of(type.fields[bound.name], event[bound.name], state.arena);
     const bool is_read = operation == "READ" || operation == "RECV";
-    const double weight = bound.weight.field == kAbsent ? 1 : real(bound.weight);
+    const double weight = weight_of(bound.weight);
     put(is_read ? Column::kNativeReadTime : Column::kNativeWriteTime, row,
         rounded(weight * static_cast<double>(number(bound.duration))));
     put(is_read ? Column::kNativeReadBytes : Column::kNativeWriteBytes, row,
