@@ -5,6 +5,7 @@
 // A bomb is made piece by piece into a file: the process that forks must stay small, as a child
 // starts with the memory of its parent.
 
+#include "../sanitized.hpp"
 #include "../unit/decode/jfr/jfr_samples.hpp"
 #include "build_features.hpp"
 
@@ -30,18 +31,6 @@
 #endif
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr double kMostMegabytes = 400;
 constexpr double kMostSeconds = kSanitized ? 60 : 5;

@@ -4,6 +4,7 @@
 // fails by a crash, by more than a second of CPU time, or by taking more memory than its share:
 // 64 MiB over its size when damaged on purpose, some multiple of its size otherwise.
 
+#include "../sanitized.hpp"
 #include "base/inflate.hpp"
 #include "base/mapped_file.hpp"
 
@@ -24,18 +25,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 namespace {
 
 namespace fs = std::filesystem;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr double kMostSeconds = kSanitized ? 20 : 1;
 constexpr uint64_t kSpareBytes = uint64_t{64} << 20;

@@ -138,21 +138,28 @@ def needs(program, *candidates):
     raise Skip(f"no {program} here")
 
 
-def run_case(case, make_live, *before):
-    """Runs `before` and the case in a folder of its own, and ends the program with a reason to skip or a failure."""
-    for attempt in range(1, ATTEMPTS + 1):
+def attempt(case, make, *before, attempts=ATTEMPTS, name="case"):
+    """Runs `before` and the case, each time in a folder of its own. Returns the Skip or Failure that ended it, or None."""
+    for number in range(1, attempts + 1):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                live = make_live(folder)
+                made = make(folder)
                 for step in before:
-                    step(live)
-                case(live)
-                return
-            except Skip as reason:
-                print(f"skipped: {reason}", file=sys.stderr)
-                sys.exit(SKIP)
+                    step(made)
+                case(made)
+                return None
             except Unlucky as failure:
-                print(f"failed, attempt {attempt} of {ATTEMPTS}: {failure}", file=sys.stderr, flush=True)
-            except Failure as failure:
-                sys.exit(f"failed: {failure}")
-    sys.exit(1)
+                print(f"{name}: failed, attempt {number} of {attempts}: {failure}", file=sys.stderr, flush=True)
+            except (Skip, Failure) as end:
+                return end
+    return Failure(f"in each of {attempts} attempts")
+
+
+def run_case(case, make_live, *before):
+    """Ends the program with a reason to skip or a failure."""
+    end = attempt(case, make_live, *before, name=case.__name__)
+    if isinstance(end, Skip):
+        print(f"skipped: {end}", file=sys.stderr)
+        sys.exit(SKIP)
+    if end is not None:
+        sys.exit(f"failed: {end}")

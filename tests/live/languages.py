@@ -167,7 +167,7 @@ def java_container(live):
         before = ("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", script, "sh")
         with Jvm(live, FRAMES, before=before, folder=folder) as jvm:
             children = Path(f"/proc/{jvm.process.pid}/task/{jvm.process.pid}/children").read_text().split()
-            inner = Path(f"/proc/{children[0]}/root/tmp")
+            inner = Path("/proc", children[0], "root", "tmp")
             _, stacks = live.record("-p", children[0], "-d", 2, "-F", 599)
             split(stacks)
             expect(not [f for f in os.listdir(inner) if f.startswith((".attach", "perf-"))], f"left: {os.listdir(inner)}")

@@ -26,13 +26,13 @@ class AsyncPeers(peer_run.Peers):
         super().__init__(tool, cache, folder)
         self.version = tuple(int(part) for part in version.split("."))
         jar = fetch.jar(f"async-profiler {version}", self.cache)
-        self.library = fetch.unpack(jar, fetch.LIBRARY, self.cache)
+        self.agent = fetch.unpack(jar, fetch.AGENT, self.cache)
 
     def record(self, options, parts, seconds=SECONDS):
         """(path, facts, profile); all events are the JDK's reader's."""
         path = self.folder / "recorded.jfr"
         path.unlink(missing_ok=True)
-        facts = self.load(seconds, parts, f"-agentpath:{self.library}=start,{options},jfr,file={path}")
+        facts = self.load(seconds, parts, f"-agentpath:{self.agent}=start,{options},jfr,file={path}")
         if not path.exists():
             if any(text in self.output for text in NO_PERF):
                 raise Skip(f"perf events: {self.output.strip()[:200]}")
@@ -172,24 +172,11 @@ def wall(peers):
     expect(profile.types == ["wall"], f"sample types {profile.types}")
 
 
-def alloc(peers):
-    facts, profile = peers.read("alloc=64k", ["heap"])
-    check_alloc(facts, profile)
-
-
-def live(peers):
-    facts, profile = peers.read("alloc=16k,live", ["heap"])
-    check_live(facts, profile)
-
-
-def lock(peers):
-    facts, profile = peers.read("lock=100us", ["lock"])
-    check_locks(facts, profile)
-
-
-def nativemem(peers):
-    facts, profile = peers.read("nativemem=0", ["native"])
-    check_native(facts, profile)
+def only(options, part, check):
+    """One engine that is not for CPU time, over the part of the load that it sees."""
+    def case(peers):
+        check(*peers.read(options, [part]))
+    return case
 
 
 def together(peers):
@@ -224,9 +211,10 @@ def cases_of(version):
     cases = {"cpu": engine(CPU), "itimer": engine("event=itimer,interval=8ms", 0.6)}
     if version >= "3":
         cases["ctimer"] = engine("event=ctimer,interval=8ms")
-    cases.update(wall=wall, alloc=alloc, live=live, lock=lock)
+    cases.update(wall=wall, alloc=only("alloc=64k", "heap", check_alloc), live=only("alloc=16k,live", "heap", check_live),
+                 lock=only("lock=100us", "lock", check_locks))
     if version >= "4":
-        cases["nativemem"] = nativemem
+        cases["nativemem"] = only("nativemem=0", "native", check_native)
     cases.update(together=together, jfrsync=jfrsync)
     return cases
 

@@ -35,7 +35,7 @@ ARTIFACTS = {
     "dd-java-agent": (
         "com.datadoghq:dd-java-agent:1.68.1", "86c97c1348277bb024f6185c4fd15a5567c50ab648f88277dffc429adb4bf927"),
 }
-LIBRARY = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "none") + "/libasyncProfiler.so"
+AGENT = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "none") + "/libasyncProfiler.so"
 
 
 def jar(name, folder):

@@ -8,14 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "live"), str(HERE.parent / "oracle")]
 import compare_jfr_print  # noqa: E402
-from harness import SKIP, Failure, Skip, Unlucky, expect, expect_measured, needs  # noqa: E402
+from harness import SKIP, Failure, Skip, Unlucky, attempt, expect, expect_measured, needs  # noqa: E402
 
 ATTEMPTS = 5  # agents choose what they sample by chance
 
@@ -216,22 +215,10 @@ def run_cases(cases, make_peers):
     passed, failed, left_out = 0, 0, []
     for name, case in cases:
         begin = time.monotonic()
-        outcome = None
-        for attempt in range(1, ATTEMPTS + 1):
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    case(make_peers(folder))
-                    outcome = "ok"
-                except Skip as reason:
-                    outcome = f"left out: {reason}"
-                    left_out.append(f"{name}: {reason}")
-                except Unlucky as failure:
-                    print(f"{name}, attempt {attempt} of {ATTEMPTS}: {failure}", flush=True)
-                    continue
-                except Failure as failure:
-                    outcome = f"FAILED: {failure}"
-            break
-        outcome = outcome or "FAILED every time"
+        end = attempt(case, make_peers, attempts=ATTEMPTS, name=name)
+        outcome = "ok" if end is None else f"left out: {end}" if isinstance(end, Skip) else f"FAILED: {end}"
+        if isinstance(end, Skip):
+            left_out.append(f"{name}: {end}")
         passed += outcome == "ok"
         failed += outcome.startswith("FAILED")
         print(f"{name}: {outcome}  ({time.monotonic() - begin:.1f} s)", flush=True)

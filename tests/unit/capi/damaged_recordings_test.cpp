@@ -4,6 +4,7 @@
 // comes whole. Every file has a process of its own, so that neither a hang nor a crash nor what was
 // freed before hides anything.
 
+#include "../../sanitized.hpp"
 #include "../decode/jfr/jfr_metrics_samples.hpp"
 #include "../decode/jfr/jfr_samples.hpp"
 #include "support.hpp"
@@ -23,18 +24,6 @@
 using namespace capi;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr rlim_t kMostSeconds = kSanitized ? 30 : 3; ///< of CPU time, for some forty calls
 constexpr long kMostKilobytes = 64 * 1024;           ///< over what the process has to begin with
