@@ -236,15 +236,20 @@ TEST_CASE("weights that are no numbers, infinite or negative weigh nothing, and 
       {"startTime", jfr_test::kLong}, {"size", jfr_test::kLong}, {"weight", jfr_test::kDouble}};
   chunk.type(500, "datadog.ExecutionSample", fields, "jdk.jfr.Event");
   chunk.type(501, "datadog.ObjectSample", fields, "jdk.jfr.Event");
+  chunk.type(502, "datadog.NativeSocketEvent",
+             {{"startTime", jfr_test::kLong},
+              {"bytesTransferred", jfr_test::kLong},
+              {"weight", jfr_test::kDouble}},
+             "jdk.jfr.Event");
   for (const double weight : {std::nan(""), HUGE_VAL, -HUGE_VAL, -1.0, 2.0})
-    for (const uint64_t type : {500, 501})
+    for (const uint64_t type : {500, 501, 502})
       chunk.event(type, [weight](Writer &out) {
         out.i64(1);
         out.i64(16);
         out.f64(weight);
       });
   const Outcome outcome = decoded(chunk.finish());
-  CHECK(outcome.profile.counter("unusable_weights") == 8);
+  CHECK(outcome.profile.counter("unusable_weights") == 12);
   const auto sum = [&](const char *column) {
     int64_t all = 0;
     for (const int64_t value : outcome.profile.values(outcome.profile.find_type(column)))
@@ -254,6 +259,7 @@ TEST_CASE("weights that are no numbers, infinite or negative weigh nothing, and 
   CHECK(sum("cpu") == 20'000'000);
   CHECK(sum("alloc_objects") == 2);
   CHECK(sum("alloc_space") == 32);
+  CHECK(sum("native_socket_write_bytes") == 32);
 }
 
 TEST_CASE("frames whose methods lead nowhere, each to another place") {
