@@ -28,7 +28,8 @@ MAPPED = {
     "jdk.JavaMonitorEnter", "jdk.ThreadPark", "jdk.JavaMonitorWait", "profiler.NativeLock",
     "jdk.VirtualThreadPinned", "jdk.ThreadSleep", "jdk.JavaExceptionThrow", "jdk.JavaErrorThrow",
     "datadog.ExceptionSample", "jdk.FileRead", "jdk.FileWrite", "jdk.FileForce", "jdk.SocketRead",
-    "jdk.SocketWrite", "jdk.MethodTrace",
+    "jdk.SocketWrite", "jdk.MethodTrace", "datadog.NativeMemoryAllocation",
+    "datadog.NativeSocketEvent",
 }
 
 # async-profiler's options and how long it records at scale 1.
